@@ -1,1 +1,20 @@
-//! brevet-core.
+//! The domain of Brevet: rules, policy, leases and the ledger.
+//!
+//! Nothing here does I/O. Time, randomness, storage and upstream calls are arguments or ports, so
+//! that everything runs natively in milliseconds and the same code serves in the Worker. This crate
+//! never sees the Worker runtime or the Cloudflare client.
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        reason = "a test that meets the unexpected should stop there"
+    )
+)]
+
+pub mod id;
+pub mod secret;
+pub mod time;
