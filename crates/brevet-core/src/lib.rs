@@ -15,6 +15,7 @@
     )
 )]
 
+pub mod cloudflare;
 pub mod id;
 pub mod secret;
 pub mod time;

@@ -1,0 +1,257 @@
+//! What the domain asks of Cloudflare's token API, and how a call can fail.
+//!
+//! This is a port: the words are the domain's. How a request looks on the wire, which answers may be
+//! tried again and how long to wait is the business of the adapter behind it.
+
+use std::fmt;
+use std::future::Future;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::id::{AccountId, TokenId, UserId};
+use crate::secret::Secret;
+use crate::time::Timestamp;
+
+/// Whose tokens an endpoint serves. The two families of tokens do not mix: a token of one is unknown
+/// to the endpoints of the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TokenOwner {
+    /// Account-owned tokens, `/accounts/{id}/tokens`.
+    Account(AccountId),
+    /// User-owned tokens, `/user/tokens`. The id is the one the rules name; Cloudflare takes the user
+    /// from the credential.
+    User(UserId),
+}
+
+impl TokenOwner {
+    /// The name of this owner's ledger: `account:<id>` or `user:<id>`.
+    pub fn ledger_name(&self) -> String {
+        match self {
+            Self::Account(id) => format!("account:{id}"),
+            Self::User(id) => format!("user:{id}"),
+        }
+    }
+
+    /// Reads [`TokenOwner::ledger_name`] back.
+    pub fn from_ledger_name(name: &str) -> Option<Self> {
+        match name.split_once(':')? {
+            ("account", id) => id.parse().ok().map(Self::Account),
+            ("user", id) => id.parse().ok().map(Self::User),
+            _ => None,
+        }
+    }
+}
+
+/// A token as Brevet wants it at Cloudflare. Every member is sent on create and on update, for an
+/// update there replaces the whole token.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TokenSpec {
+    /// The name at Cloudflare: Brevet's own, 1 to 120 characters.
+    pub name: String,
+    /// The policies, in Cloudflare's form.
+    pub policies: Value,
+    /// The condition, in Cloudflare's form; never an empty object.
+    pub condition: Option<Value>,
+    /// From when the token works.
+    pub not_before: Option<Timestamp>,
+    /// The first moment at which it no longer works. Always there: a token without an end is one that
+    /// nobody surely ends.
+    pub expires_on: Timestamp,
+    /// Whether the token is switched off.
+    pub disabled: bool,
+}
+
+/// A token as Cloudflare shows it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TokenView {
+    /// Its id.
+    pub id: TokenId,
+    /// Its name at Cloudflare.
+    pub name: String,
+    /// Its status, as Cloudflare writes it: an open list (`active`, `disabled`, `expired`,
+    /// `revoked (exposed)`, and whatever comes).
+    pub status: String,
+    /// When it was made.
+    pub issued_on: Option<Timestamp>,
+    /// When it was last changed.
+    pub modified_on: Option<Timestamp>,
+    /// When it was last used, as far as Cloudflare knows.
+    pub last_used_on: Option<Timestamp>,
+    /// From when it works.
+    pub not_before: Option<Timestamp>,
+    /// From when it no longer works.
+    pub expires_on: Option<Timestamp>,
+    /// Its condition, in Cloudflare's form.
+    pub condition: Option<Value>,
+    /// Its policies, in Cloudflare's form and order.
+    pub policies: Value,
+}
+
+/// A token just made, with the value that is shown only now.
+#[derive(Debug)]
+pub struct Minted {
+    /// The token.
+    pub view: TokenView,
+    /// Its value.
+    pub value: Secret,
+}
+
+/// What Cloudflare says of a presented value.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Verified {
+    /// The token's id.
+    pub id: TokenId,
+    /// Its status; only `active` is good.
+    pub status: String,
+    /// From when it works.
+    pub not_before: Option<Timestamp>,
+    /// From when it no longer works.
+    pub expires_on: Option<Timestamp>,
+}
+
+/// What kind of failure a call met. Decides the status of Brevet's own answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FailureKind {
+    /// The credential is unknown, revoked, rolled, expired or disabled.
+    DeadCredential,
+    /// The credential belongs to the other family of tokens.
+    WrongFamily,
+    /// The credential lacks a permission group for this call.
+    MissingPermission,
+    /// The credential's IP condition does not hold where the Worker runs.
+    IpCondition,
+    /// Cloudflare refuses to grant a permission group on a resource.
+    PolicyRefused,
+    /// The owner already has as many tokens as it may have.
+    Quota,
+    /// Too many calls; wait.
+    RateLimited,
+    /// Cloudflare found the request itself wrong.
+    Invalid,
+    /// The token is gone.
+    NotFound,
+    /// There is no such endpoint or method: the base URL or an id is wrong.
+    WrongEndpoint,
+    /// Cloudflare cannot be reached, is too slow, or answers with a server error; nothing was done.
+    Unavailable,
+    /// The call may or may not have been carried out: its answer was lost.
+    Uncertain,
+    /// The answer makes no sense (a redirect, a body too long, no JSON where JSON was promised).
+    Protocol,
+    /// The Worker secret with the parent token is missing or malformed.
+    NoParent,
+}
+
+/// A failed call, in words that may be shown to a caller: they hold no secret and nothing of another
+/// caller.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// Its kind.
+    pub kind: FailureKind,
+    /// Cloudflare's HTTP status, where there was an answer.
+    pub status: Option<u16>,
+    /// Cloudflare's error code, where there was one.
+    pub code: Option<i64>,
+    /// One sentence: the cause. At most 400 characters.
+    pub cause: String,
+    /// One sentence: what to do next.
+    pub hint: String,
+    /// Seconds after which trying again makes sense.
+    pub retry_after: Option<u32>,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.cause, self.hint)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// The credential of a call that needs a parent token: the names of Worker secrets, tried in order.
+/// The next one is tried only when Cloudflare says that the one before is dead.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parents {
+    /// The secret in use.
+    pub parent: String,
+    /// The one that takes over when it is dead.
+    pub parent_next: Option<String>,
+}
+
+/// Cloudflare's token API, as the domain needs it. Every method has a deadline of its own and ends.
+pub trait Cloudflare {
+    /// Creates a token. Tried again only where it surely was not carried out; a lost answer is
+    /// [`FailureKind::Uncertain`].
+    fn create(
+        &self,
+        owner: TokenOwner,
+        parents: &Parents,
+        spec: &TokenSpec,
+    ) -> impl Future<Output = Result<Minted, Failure>>;
+
+    /// Replaces everything of a token but its value.
+    fn update(
+        &self,
+        owner: TokenOwner,
+        parents: &Parents,
+        token: TokenId,
+        spec: &TokenSpec,
+    ) -> impl Future<Output = Result<TokenView, Failure>>;
+
+    /// Gives the token a new value; the old one is dead from then on. May be repeated: only the last
+    /// value counts.
+    fn roll(
+        &self,
+        owner: TokenOwner,
+        parents: &Parents,
+        token: TokenId,
+    ) -> impl Future<Output = Result<Secret, Failure>>;
+
+    /// Deletes a token. One that is gone already is done.
+    fn delete(
+        &self,
+        owner: TokenOwner,
+        parents: &Parents,
+        token: TokenId,
+    ) -> impl Future<Output = Result<(), Failure>>;
+
+    /// Reads a token; `None` where it is gone.
+    fn read(
+        &self,
+        owner: TokenOwner,
+        parents: &Parents,
+        token: TokenId,
+    ) -> impl Future<Output = Result<Option<TokenView>, Failure>>;
+
+    /// Finds the tokens of exactly this name, looking through the complete list.
+    fn find_by_name(
+        &self,
+        owner: TokenOwner,
+        parents: &Parents,
+        name: &str,
+    ) -> impl Future<Output = Result<Vec<TokenId>, Failure>>;
+
+    /// Checks the parent token itself; answers which secret's token is alive, and its own id.
+    fn check_parents(
+        &self,
+        owner: TokenOwner,
+        parents: &Parents,
+    ) -> impl Future<Output = Result<(String, Verified), Failure>>;
+
+    /// The permission groups that this owner's tokens can hold, as Cloudflare lists them.
+    fn permission_groups(
+        &self,
+        owner: TokenOwner,
+        parents: &Parents,
+    ) -> impl Future<Output = Result<Value, Failure>>;
+
+    /// Asks what a presented value is worth at this owner's endpoint; `None` where Cloudflare does
+    /// not know it there (dead, or of the other family).
+    fn verify(
+        &self,
+        owner: TokenOwner,
+        value: &Secret,
+    ) -> impl Future<Output = Result<Option<Verified>, Failure>>;
+}
