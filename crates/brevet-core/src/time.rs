@@ -91,6 +91,19 @@ impl fmt::Debug for Timestamp {
     }
 }
 
+impl serde::Serialize for Timestamp {
+    /// Between Brevet's own parts a moment is its Unix seconds.
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_i64(self.0)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Timestamp {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::from_unix(i64::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+    }
+}
+
 /// A positive span of whole seconds, at most about 136 years.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Seconds(u32);
