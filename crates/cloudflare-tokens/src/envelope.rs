@@ -100,6 +100,11 @@ fn parse(body: &[u8]) -> Result<Object, Misread> {
     }
 }
 
+/// Whether the work may have been done although it is no success: the server failed, or gave up waiting.
+fn outcome_open(status: u16) -> bool {
+    status == 408 || status >= 500
+}
+
 /// What the status alone tells, when the body tells nothing.
 fn unread(status: StatusCode, after: &dyn Fn() -> Option<u32>) -> Option<ApiError> {
     let number = status.as_u16();
@@ -107,7 +112,7 @@ fn unread(status: StatusCode, after: &dyn Fn() -> Option<u32>) -> Option<ApiErro
     if number == 429 {
         let after = after();
         Some(ApiError::RateLimited { after, refusal })
-    } else if number == 408 || number >= 500 {
+    } else if outcome_open(number) {
         let after = after();
         Some(ApiError::Unavailable { after, refusal })
     } else {
@@ -198,12 +203,12 @@ fn code(value: &Value) -> Option<i64> {
 
 /// Tells what a refusal means. The first error whose code is known decides.
 fn classify(subject: Subject, status: u16, said: &Said<'_>, after: &dyn Fn() -> Option<u32>) -> ApiError {
-    if status == 429 || (status < 500 && said.has(971)) {
+    if status == 429 || (!outcome_open(status) && said.has(971)) {
         let refusal = said.refusal(status, said.0.iter().find(|spoken| spoken.code == Some(971)));
         let after = after();
         return ApiError::RateLimited { after, refusal };
     }
-    if status == 408 || status >= 500 {
+    if outcome_open(status) {
         let refusal = said.refusal(status, None);
         let after = after();
         return ApiError::Unavailable { after, refusal };
