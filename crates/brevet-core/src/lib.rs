@@ -15,7 +15,14 @@
     )
 )]
 
+pub mod access;
+pub mod catalogue;
 pub mod cloudflare;
+pub mod condition;
+pub mod guardrail;
 pub mod id;
+pub mod ledger;
+pub mod rulebook;
 pub mod secret;
+pub mod template;
 pub mod time;

@@ -1,0 +1,319 @@
+//! The book itself: what is written and read in the object's database. Nothing here waits, so that
+//! the statements of one call stand together or not at all.
+
+use crate::id::{LeaseId, TokenId};
+use crate::ledger::lease::{End, Lease, State};
+use crate::ledger::schema::STEPS;
+use crate::ledger::sql::{Row, Sql, SqlError, SqlValue, migrate};
+use crate::rulebook::RulesMark;
+use crate::time::Timestamp;
+
+use serde::{Deserialize, Serialize};
+
+/// The most leases in one answer: a page of JSON that stays far below the runtime's limits.
+pub const MOST_LISTED: u32 = 100;
+
+/// Which leases a list shall hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Filter {
+    /// Only this owner's.
+    pub owner: Option<String>,
+    /// Only those this grant allowed.
+    pub grant: Option<String>,
+    /// Only those made from this template.
+    pub template: Option<String>,
+    /// Only those in this state.
+    pub state: Option<State>,
+    /// Only those made for this run.
+    pub run: Option<String>,
+    /// Only those whose token ends before this moment.
+    pub expiring_before: Option<Timestamp>,
+}
+
+/// A place in the list of leases, newest first: the lease last seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct After {
+    /// When it was created.
+    pub created: Timestamp,
+    /// Its id.
+    pub id: LeaseId,
+}
+
+/// Which page of one owner's tokens, as Cloudflare's own list counts them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Page {
+    /// Whose; all owners' where there is none.
+    pub owner: Option<String>,
+    /// How many to pass over.
+    pub offset: u32,
+    /// How many to give, at most [`MOST_LISTED`].
+    pub limit: u32,
+    /// Newest first.
+    pub descending: bool,
+    /// Whether expired ones are in it too.
+    pub include_expired: bool,
+}
+
+/// How a lease is named in a request: by its own id or by its token's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LeaseKey {
+    /// By the lease's id.
+    Lease(LeaseId),
+    /// By the token's id.
+    Token(TokenId),
+}
+
+impl LeaseKey {
+    /// Reads either form; they differ in length and alphabet.
+    pub fn read(text: &str) -> Option<Self> {
+        text.parse().map(Self::Lease).or_else(|_| text.parse().map(Self::Token)).ok()
+    }
+}
+
+/// The book of one ledger.
+#[derive(Debug)]
+pub struct Book<S> {
+    sql: S,
+}
+
+impl<S: Sql> Book<S> {
+    /// Opens the book and brings its schema up.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn open(sql: S) -> Result<Self, SqlError> {
+        migrate(&sql, STEPS)?;
+        Ok(Self { sql })
+    }
+
+    /// Writes a lease that is not there yet.
+    ///
+    /// # Errors
+    /// The database's, among them that of a lease id that is taken.
+    pub fn insert(&self, lease: &Lease) -> Result<(), SqlError> {
+        self.sql
+            .run(
+                "INSERT INTO lease (token_id, owner, grant_name, template, run, state, created, issued_on, expires_on, revision, body, id)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                &columns(lease)?,
+            )
+            .map(drop)
+    }
+
+    /// Writes a lease over itself.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn replace(&self, lease: &Lease) -> Result<(), SqlError> {
+        self.sql
+            .run(
+                "UPDATE lease SET token_id = ?, owner = ?, grant_name = ?, template = ?, run = ?, state = ?, created = ?,
+                 issued_on = ?, expires_on = ?, revision = ?, body = ? WHERE id = ?",
+                &columns(lease)?,
+            )
+            .map(drop)
+    }
+
+    /// The lease of this id or of the token with this id.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn find(&self, key: LeaseKey) -> Result<Option<Lease>, SqlError> {
+        let rows = match key {
+            LeaseKey::Lease(id) => self.sql.run("SELECT body FROM lease WHERE id = ?", &[id.as_str().into()])?,
+            LeaseKey::Token(id) => self.sql.run("SELECT body FROM lease WHERE token_id = ?", &[id.as_str().into()])?,
+        };
+        rows.first().map(lease_of).transpose()
+    }
+
+    /// Marks the leases whose time is up as ended, and tells how many there were.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn settle_expired(&self, now: Timestamp) -> Result<usize, SqlError> {
+        let rows = self
+            .sql
+            .run("SELECT body FROM lease WHERE state <> 'ended' AND expires_on <= ?", &[now.unix().into()])?;
+        for row in &rows {
+            let mut lease = lease_of(row)?;
+            let end = if lease.token_id.is_none() { End::NeverCreated } else { End::Expired };
+            lease.finish(end, lease.expires_on);
+            self.replace(&lease)?;
+        }
+        Ok(rows.len())
+    }
+
+    /// Leases, newest first, at most `limit` and at most [`MOST_LISTED`].
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn list(&self, filter: &Filter, after: Option<After>, limit: u32) -> Result<Vec<Lease>, SqlError> {
+        let mut statement = String::from("SELECT body FROM lease WHERE 1");
+        let mut bound = Vec::new();
+        let mut add = |condition: &str, values: Vec<SqlValue>| {
+            statement.push_str(" AND ");
+            statement.push_str(condition);
+            bound.extend(values);
+        };
+        if let Some(owner) = &filter.owner {
+            add("owner = ?", vec![owner.as_str().into()]);
+        }
+        if let Some(grant) = &filter.grant {
+            add("grant_name = ?", vec![grant.as_str().into()]);
+        }
+        if let Some(template) = &filter.template {
+            add("template = ?", vec![template.as_str().into()]);
+        }
+        if let Some(state) = filter.state {
+            add("state = ?", vec![state.as_str().into()]);
+        }
+        if let Some(run) = &filter.run {
+            add("run = ?", vec![run.as_str().into()]);
+        }
+        if let Some(moment) = filter.expiring_before {
+            add("expires_on < ?", vec![moment.unix().into()]);
+        }
+        if let Some(After { created, id }) = after {
+            add("(created, id) < (?, ?)", vec![created.unix().into(), id.as_str().into()]);
+        }
+        statement.push_str(" ORDER BY created DESC, id DESC LIMIT ?");
+        bound.push(limit.min(MOST_LISTED).into());
+        self.sql.run(&statement, &bound)?.iter().map(lease_of).collect()
+    }
+
+    /// A page of tokens as Cloudflare's own list would give it, and how many there are in all.
+    /// Tokens that were never created or are deleted are not in it.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn page(&self, page: &Page) -> Result<(Vec<Lease>, u32), SqlError> {
+        // An expired token stays in Cloudflare's list for a while; a deleted one does not.
+        let mut condition = String::from(" FROM lease WHERE token_id IS NOT NULL AND ");
+        condition.push_str(if page.include_expired {
+            "(state <> 'ended' OR json_extract(body, '$.end') = 'expired')"
+        } else {
+            "state <> 'ended'"
+        });
+        let mut bound = Vec::new();
+        if let Some(owner) = &page.owner {
+            condition.push_str(" AND owner = ?");
+            bound.push(owner.as_str().into());
+        }
+        let counted = self.sql.run(&format!("SELECT count(*){condition}"), &bound)?;
+        let total = match counted.first().and_then(|row| row.first()) {
+            Some(SqlValue::Integer(count)) => u32::try_from(*count).unwrap_or(u32::MAX),
+            _ => return Err(SqlError::Row("lease")),
+        };
+        let order = if page.descending { "DESC" } else { "ASC" };
+        bound.push(page.limit.min(MOST_LISTED).into());
+        bound.push(page.offset.into());
+        let rows = self.sql.run(
+            &format!("SELECT body{condition} ORDER BY issued_on {order}, id {order} LIMIT ? OFFSET ?"),
+            &bound,
+        )?;
+        Ok((rows.iter().map(lease_of).collect::<Result<_, _>>()?, total))
+    }
+
+    /// The live leases of some grants or owners, at most `limit`; with both lists empty, of all.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn live_of(&self, grants: &[String], owners: &[String], limit: u32) -> Result<Vec<Lease>, SqlError> {
+        let marks = |count: usize| vec!["?"; count].join(",");
+        let condition = if grants.is_empty() && owners.is_empty() {
+            "1".to_owned()
+        } else {
+            format!("(grant_name IN ({}) OR owner IN ({}))", marks(grants.len()), marks(owners.len()))
+        };
+        let mut bound: Vec<SqlValue> = grants.iter().chain(owners).map(|name| name.as_str().into()).collect();
+        bound.push(limit.into());
+        self.sql
+            .run(&format!("SELECT body FROM lease WHERE state <> 'ended' AND {condition} ORDER BY created, id LIMIT ?"), &bound)?
+            .iter()
+            .map(lease_of)
+            .collect()
+    }
+
+    /// The rules this ledger was last given.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn rules(&self) -> Result<Option<(RulesMark, String)>, SqlError> {
+        let Some(mark) = self.note("rules_mark")? else { return Ok(None) };
+        let mark = serde_json::from_str(&mark).map_err(|_| SqlError::Row("meta"))?;
+        Ok(Some((mark, self.note("rules_json")?.ok_or(SqlError::Row("meta"))?)))
+    }
+
+    /// Which rules this ledger was last given, without their text.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn rules_mark(&self) -> Result<Option<RulesMark>, SqlError> {
+        self.note("rules_mark")?.map(|text| serde_json::from_str(&text).map_err(|_| SqlError::Row("meta"))).transpose()
+    }
+
+    /// Keeps the rules it is given, if they are later than those it has.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn take_rules(&self, mark: &RulesMark, json: &str) -> Result<(), SqlError> {
+        if self.rules_mark()?.is_some_and(|present| present.version >= mark.version) {
+            return Ok(());
+        }
+        let text = serde_json::to_string(mark).map_err(|_| SqlError::Row("meta"))?;
+        self.keep_note("rules_json", json)?;
+        self.keep_note("rules_mark", &text)
+    }
+
+    /// A text kept under a name.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn note(&self, name: &str) -> Result<Option<String>, SqlError> {
+        let rows = self.sql.run("SELECT value FROM meta WHERE name = ?", &[name.into()])?;
+        match rows.into_iter().next().map(|row| row.into_iter().next()) {
+            None => Ok(None),
+            Some(Some(SqlValue::Text(text))) => Ok(Some(text)),
+            Some(_) => Err(SqlError::Row("meta")),
+        }
+    }
+
+    /// Keeps a text under a name.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn keep_note(&self, name: &str, value: &str) -> Result<(), SqlError> {
+        self.sql
+            .run(
+                "INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+                &[name.into(), value.into()],
+            )
+            .map(drop)
+    }
+}
+
+fn columns(lease: &Lease) -> Result<Vec<SqlValue>, SqlError> {
+    let body = serde_json::to_string(lease).map_err(|_| SqlError::Row("lease"))?;
+    Ok(vec![
+        SqlValue::text(lease.token_id.as_ref().map(TokenId::as_str)),
+        lease.owner.as_str().into(),
+        SqlValue::text(lease.grant.as_deref()),
+        SqlValue::text(lease.template.as_deref()),
+        SqlValue::text(lease.run.as_deref()),
+        lease.state.as_str().into(),
+        lease.created.unix().into(),
+        SqlValue::integer(lease.issued_on.map(Timestamp::unix)),
+        lease.expires_on.unix().into(),
+        lease.revision.into(),
+        SqlValue::Text(body),
+        lease.id.as_str().into(),
+    ])
+}
+
+fn lease_of(row: &Row) -> Result<Lease, SqlError> {
+    match row.first() {
+        Some(SqlValue::Text(body)) => serde_json::from_str(body).map_err(|_| SqlError::Row("lease")),
+        _ => Err(SqlError::Row("lease")),
+    }
+}

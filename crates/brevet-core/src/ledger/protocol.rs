@@ -1,0 +1,228 @@
+//! What the Worker asks a ledger and what it answers, as JSON between the two.
+//!
+//! Worker and object are rolled out minutes apart: every message carries a protocol version, and an
+//! object answers the version before its own too.
+
+use serde::{Deserialize, Serialize};
+
+use crate::cloudflare::{Failure, Parents, TokenView};
+use crate::id::LeaseId;
+use crate::ledger::book::{After, Filter, LeaseKey, Page};
+use crate::ledger::lease::{AsAsked, Lease};
+use crate::rulebook::RulesMark;
+use crate::secret::Secret;
+use crate::time::Timestamp;
+
+/// The protocol this build speaks.
+pub const PROTOCOL: u16 = 1;
+
+/// A question to a ledger.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Request {
+    /// The protocol of the Worker that asks.
+    pub protocol: u16,
+    /// The rules under which the Worker decided.
+    pub rules: RulesMark,
+    /// Whose leases the caller may touch: an owner, or all of them where there is none (an operator).
+    pub owner: Option<String>,
+    /// What is asked.
+    pub operation: Operation,
+}
+
+/// What is asked of a ledger.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Operation {
+    /// Write the intent, create the token, complete the lease.
+    Create {
+        /// The lease, pending.
+        lease: Box<Lease>,
+        /// The parent token's secret.
+        parents: Parents,
+    },
+    /// Change a lease that was read before.
+    Change {
+        /// Which one.
+        lease: LeaseId,
+        /// The revision the decision was made on.
+        revision: u32,
+        /// The parent token's secret.
+        parents: Parents,
+        /// What changes.
+        change: Box<Change>,
+    },
+    /// Delete the token.
+    Revoke {
+        /// Which one.
+        key: LeaseKey,
+        /// The parent token's secret.
+        parents: Parents,
+    },
+    /// Read one lease.
+    Read {
+        /// Which one.
+        key: LeaseKey,
+        /// With a parent, Cloudflare is asked too and the books are put right by its answer.
+        ask_cloudflare: Option<Parents>,
+    },
+    /// Read leases, newest first.
+    List {
+        /// Which ones.
+        filter: Filter,
+        /// Those after this one.
+        after: Option<After>,
+        /// How many at most.
+        limit: u32,
+    },
+    /// Read a page as Cloudflare's own list would give it.
+    Page(Page),
+    /// Read the live leases of some grants and owners (with both empty: of all), at most `limit`.
+    Live {
+        /// Grants.
+        grants: Vec<String>,
+        /// Owners.
+        owners: Vec<String>,
+        /// How many at most.
+        limit: u32,
+    },
+    /// Take rules that were pushed.
+    TakeRules {
+        /// Their JSON.
+        json: String,
+    },
+    /// Ask Cloudflare whether the parent token lives, and keep the answer.
+    CheckParents(Parents),
+    /// Read the last such answer.
+    Health,
+}
+
+/// A change of a lease.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Change {
+    /// The token ends at another moment.
+    Renew {
+        /// The new end.
+        expires_on: Timestamp,
+        /// The caller's spelling of it.
+        asked: Option<String>,
+    },
+    /// The token gets a new value.
+    Roll,
+    /// Everything of the token that its owner may set.
+    Update {
+        /// The policies, in Cloudflare's form.
+        policies: serde_json::Value,
+        /// The condition, in Cloudflare's form.
+        condition: Option<serde_json::Value>,
+        /// From when it works.
+        not_before: Option<Timestamp>,
+        /// From when it no longer works.
+        expires_on: Timestamp,
+        /// Whether it is switched off.
+        disabled: bool,
+        /// What the caller wrote.
+        asked: AsAsked,
+        /// Whether the token escapes these books from now on.
+        escapes_books: bool,
+        /// The reason for an accepted takeover.
+        takeover: Option<String>,
+        /// The rule that decided.
+        rule: Option<String>,
+    },
+}
+
+/// What a ledger answers.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// A value, for the only time.
+    Valued {
+        /// The lease.
+        lease: Box<Lease>,
+        /// The value.
+        #[serde(with = "shown_once")]
+        value: Secret,
+    },
+    /// A lease, and the token as Cloudflare shows it where that was asked.
+    Lease {
+        /// The lease.
+        lease: Box<Lease>,
+        /// The token.
+        view: Option<Box<TokenView>>,
+    },
+    /// Leases, and how many there are in all where that was asked.
+    Leases {
+        /// The leases.
+        leases: Vec<Lease>,
+        /// How many there are in all.
+        total: Option<u32>,
+    },
+    /// Done, with nothing to show.
+    Done,
+    /// What is known of the parent token.
+    Health(Option<ParentHealth>),
+    /// The ledger has later rules: decide again under these.
+    RulesNewer {
+        /// Which.
+        mark: RulesMark,
+        /// Their JSON.
+        json: String,
+    },
+    /// Refused by the books.
+    Refused(Refusal),
+    /// Cloudflare failed.
+    Failed(Failure),
+}
+
+/// Why the books refuse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refusal {
+    /// No such lease, or not the caller's. The two are not told apart: nobody learns of another's
+    /// leases by asking.
+    NotFound,
+    /// The lease has ended.
+    Ended,
+    /// Another operation on this lease is under way.
+    Busy,
+    /// The lease was changed since it was read.
+    Moved,
+    /// The lease is in a state in which it cannot be changed.
+    NotActive,
+    /// The Worker's rules have this ledger's version and other contents: one of them was tampered with.
+    RulesDiffer,
+    /// The Worker speaks a protocol that this object does not.
+    Protocol,
+    /// The database failed.
+    Database,
+}
+
+/// What is known of a parent token.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ParentHealth {
+    /// When it was checked.
+    pub checked_at: Timestamp,
+    /// The secret in use, where one lives.
+    pub secret: Option<String>,
+    /// When its token ends.
+    pub expires_on: Option<Timestamp>,
+    /// Why none lives.
+    pub failure: Option<Failure>,
+}
+
+/// A value crosses from the object to the Worker once, inside the installation. This is the only
+/// place where a secret is written into a message.
+mod shown_once {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use crate::secret::Secret;
+
+    pub(super) fn serialize<S: Serializer>(value: &Secret, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(value.expose())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error> {
+        String::deserialize(deserializer).map(Secret::new)
+    }
+}

@@ -1,0 +1,7 @@
+//! The rules of record: which version is in force, and every version before it.
+
+mod register;
+mod version;
+
+pub use register::{Kept, MOST_VERSIONS, PushRefusal, Register, RulebookAnswer, RulebookRequest};
+pub use version::{RulesDigest, RulesMark};
