@@ -104,6 +104,6 @@ fn read_page<T>(
     answer: crate::envelope::Answer,
     read: impl Fn(Value) -> Result<T, Misread>,
 ) -> Result<Page<T>, Misread> {
-    let list = member::list(Some(answer.result), "result")?;
-    Ok(Page { items: list.into_iter().map(read).collect::<Result<_, _>>()?, info: answer.info })
+    let list = member::list(answer.result, "result")?;
+    Ok(Page { items: member::each(list, read)?, info: answer.info })
 }

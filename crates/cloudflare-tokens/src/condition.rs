@@ -1,9 +1,9 @@
 //! From which addresses a token may be used.
 
 use crate::error::Misread;
-use crate::member::Object;
+use crate::member::{self, Object, as_text, each, json, put};
 use crate::write::WriteError;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::net::IpAddr;
 
 /// The condition on a token's use.
@@ -35,18 +35,18 @@ impl Condition {
     }
 
     /// Reads `request_ip`, or `request.ip` as older parts of the API spell it.
-    pub(crate) fn read(value: Option<Value>) -> Result<Option<Self>, Misread> {
+    pub(crate) fn read(value: Value) -> Result<Option<Self>, Misread> {
         let mut condition = match value {
-            None | Some(Value::Null) => return Ok(None),
-            Some(Value::Object(condition)) => condition,
-            Some(_) => return Err(Misread::Member("condition")),
+            Value::Null => return Ok(None),
+            Value::Object(condition) => condition,
+            _ => return Err(Misread::Member("condition")),
         };
         let mut request_ip = RequestIp::default();
         for spelling in ["request_ip", "request.ip"] {
-            match condition.remove(spelling) {
-                None | Some(Value::Null) => {}
-                Some(Value::Object(ranges)) => request_ip.read(ranges)?,
-                Some(_) => return Err(Misread::Member("condition.request_ip")),
+            match member::take(&mut condition, spelling) {
+                Value::Null => {}
+                Value::Object(ranges) => request_ip.read(ranges)?,
+                _ => return Err(Misread::Member("condition.request_ip")),
             }
         }
         let condition = Self { request_ip };
@@ -67,23 +67,25 @@ impl Condition {
             return Ok(None);
         }
         let mut request_ip = Object::new();
-        if !ip.is_in.is_empty() {
-            request_ip.insert("in".to_owned(), json!(ip.is_in));
+        for (key, ranges) in [("in", &ip.is_in), ("not_in", &ip.not_in)] {
+            if !ranges.is_empty() {
+                let list = ranges.iter().map(|range| json(range)).collect();
+                put(&mut request_ip, key, Value::Array(list));
+            }
         }
-        if !ip.not_in.is_empty() {
-            request_ip.insert("not_in".to_owned(), json!(ip.not_in));
-        }
-        Ok(Some(json!({ "request_ip": request_ip })))
+        let mut condition = Object::new();
+        put(&mut condition, "request_ip", Value::Object(request_ip));
+        Ok(Some(Value::Object(condition)))
     }
 }
 
 impl RequestIp {
     fn read(&mut self, mut ranges: Object) -> Result<(), Misread> {
-        if let Some(list) = texts(ranges.remove("in"))? {
+        if let Some(list) = texts(member::take(&mut ranges, "in"))? {
             self.nowhere |= list.is_empty();
             self.is_in.extend(list);
         }
-        if let Some(list) = texts(ranges.remove("not_in"))? {
+        if let Some(list) = texts(member::take(&mut ranges, "not_in"))? {
             self.not_in.extend(list);
         }
         Ok(())
@@ -91,19 +93,12 @@ impl RequestIp {
 }
 
 /// A list of texts. A condition that cannot be read must not pass for none, so everything odd fails.
-fn texts(value: Option<Value>) -> Result<Option<Vec<String>>, Misread> {
-    const MEMBER: Misread = Misread::Member("condition.request_ip");
+fn texts(value: Value) -> Result<Option<Vec<String>>, Misread> {
+    const MEMBER: &str = "condition.request_ip";
     match value {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::Array(list)) => list
-            .into_iter()
-            .map(|item| match item {
-                Value::String(text) => Ok(text),
-                _ => Err(MEMBER),
-            })
-            .collect::<Result<_, _>>()
-            .map(Some),
-        Some(_) => Err(MEMBER),
+        Value::Null => Ok(None),
+        Value::Array(list) => each(list, |item| as_text(item, MEMBER)).map(Some),
+        _ => Err(Misread::Member(MEMBER)),
     }
 }
 

@@ -79,7 +79,7 @@ impl PermissionGroup {
     /// the catalogue away.
     pub(crate) fn read(value: Value) -> Result<Option<Self>, Misread> {
         let mut group = member::object(value, "result")?;
-        let scopes = member::list(group.remove("scopes"), "scopes")?;
+        let scopes = member::list(member::take(&mut group, "scopes"), "scopes")?;
         let (Some(id), Some(name)) = (member::optional_id(&group, "id"), member::text(&mut group, "name"))
         else {
             return Ok(None);
@@ -102,8 +102,8 @@ impl PermissionGroup {
 impl Zone {
     pub(crate) fn read(value: Value) -> Result<Self, Misread> {
         let mut zone = member::object(value, "result")?;
-        let account = match zone.remove("account") {
-            Some(Value::Object(mut account)) => member::optional_id(&account, "id")
+        let account = match member::take(&mut zone, "account") {
+            Value::Object(mut account) => member::optional_id(&account, "id")
                 .map(|id| AccountRef { id, name: member::text(&mut account, "name") }),
             _ => None,
         };

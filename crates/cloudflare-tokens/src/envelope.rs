@@ -1,7 +1,7 @@
 //! The envelope around every answer: opening it, and telling what a refusal means.
 
 use crate::error::{AccessMeaning, ApiError, Entry, Misread, Refusal};
-use crate::member::Object;
+use crate::member::{self, Object};
 use crate::message::Message;
 use crate::page::ResultInfo;
 use crate::rate;
@@ -77,7 +77,7 @@ pub(crate) fn open(
             Some(Value::Object(info)) => Some(ResultInfo::read(info)),
             _ => None,
         };
-        let result = envelope.remove("result").unwrap_or_default();
+        let result = member::take(&mut envelope, "result");
         return Ok(Answer { result, info });
     }
     let said = Said::read(envelope.get("errors"));
@@ -180,19 +180,19 @@ impl<'a> Said<'a> {
         self.0.iter().any(|spoken| spoken.code == Some(code))
     }
 
-    fn refusal(&self, status: u16, decided: Option<&Spoken<'_>>) -> Refusal {
+    fn refusal(&self, status: u16, decided: Option<&Spoken<'_>>) -> Box<Refusal> {
         let entries = self.0.iter().map(|spoken| Entry {
             code: spoken.code,
             message: Message::of(spoken.raw),
             pointer: spoken.pointer.map(Message::of),
         });
         let decided = decided.or(self.0.first());
-        Refusal {
+        Box::new(Refusal {
             status,
             code: decided.and_then(|spoken| spoken.code),
             message: decided.map(|spoken| Message::of(spoken.raw)).unwrap_or_default(),
             entries: entries.collect(),
-        }
+        })
     }
 }
 

@@ -8,63 +8,63 @@ use std::fmt;
 ///
 /// One variant for each thing that Cloudflare is known to say. [`hint`](Self::hint) tells in one sentence what to do,
 /// [`kind`](Self::kind) whether trying again can help, and [`surely_refused`](Self::surely_refused) whether it is certain
-/// that nothing was changed.
+/// that nothing was changed. The evidence is boxed, so that a result with such an error in it stays small.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ApiError {
     /// 6003 or 6111: the `Authorization` header is malformed.
-    MalformedAuthorization(Refusal),
+    MalformedAuthorization(Box<Refusal>),
     /// 9106: authentication failed, or an account-owned token on an endpoint that takes none.
-    AuthenticationFailed(Refusal),
+    AuthenticationFailed(Box<Refusal>),
     /// 1001 on a create or update: this token may not grant one of the permission groups on the resources.
     PolicyRefused {
         /// The group's name, where the message tells it.
         group: Option<Message>,
         /// What was answered.
-        refusal: Refusal,
+        refusal: Box<Refusal>,
     },
     /// 1001 elsewhere: the endpoint does not take account-owned tokens.
-    NotForAccountTokens(Refusal),
+    NotForAccountTokens(Box<Refusal>),
     /// 401 with 1001: there were no credentials.
-    MissingCredentials(Refusal),
+    MissingCredentials(Box<Refusal>),
     /// A bare code 400: the request did not validate.
-    Invalid(Refusal),
+    Invalid(Box<Refusal>),
     /// 1000: verify knows no such live token in this family.
-    InvalidToken(Refusal),
+    InvalidToken(Box<Refusal>),
     /// 9109, which has four meanings.
     AccessDenied {
         /// What the message says. Texts change: good for a hint, never for a decision.
         meaning: AccessMeaning,
         /// What was answered.
-        refusal: Refusal,
+        refusal: Box<Refusal>,
     },
     /// 10000: authentication error. Also what a new or widened token gets for up to a minute.
-    AuthenticationError(Refusal),
+    AuthenticationError(Box<Refusal>),
     /// 405 with 10000: this method takes no API tokens.
-    TokensUnsupported(Refusal),
+    TokensUnsupported(Box<Refusal>),
     /// 7003: there is no such path.
-    NoRoute(Refusal),
+    NoRoute(Box<Refusal>),
     /// 7001: the path has no such method.
-    NoMethod(Refusal),
+    NoMethod(Box<Refusal>),
     /// 404, whatever the code, on a call that names a token: there is no such token any more.
-    Gone(Refusal),
+    Gone(Box<Refusal>),
     /// 429 or 971: too many calls. Cloudflare then refuses everything for up to five minutes.
     RateLimited {
         /// How many seconds to wait, where the headers tell it.
         after: Option<u32>,
         /// What was answered.
-        refusal: Refusal,
+        refusal: Box<Refusal>,
     },
     /// 1005 on a create: no more tokens fit. The code is not confirmed by Cloudflare's documents.
-    Quota(Refusal),
+    Quota(Box<Refusal>),
     /// 408 or 5xx, in any form: whether the work was done is unknown.
     Unavailable {
         /// How many seconds to wait, where the headers tell it.
         after: Option<u32>,
         /// What was answered; without a code when the body was not the API's.
-        refusal: Refusal,
+        refusal: Box<Refusal>,
     },
     /// A refusal with a code, or a combination, that is not known.
-    Other(Refusal),
+    Other(Box<Refusal>),
     /// The answer is not what the API sends.
     Unreadable {
         /// The HTTP status.
@@ -110,8 +110,8 @@ impl Refusal {
     pub const MAX_ENTRIES: usize = 8;
 
     /// A refusal without any error in it.
-    pub(crate) fn bare(status: u16) -> Self {
-        Self { status, code: None, message: Message::default(), entries: Vec::new() }
+    pub(crate) fn bare(status: u16) -> Box<Self> {
+        Box::new(Self { status, code: None, message: Message::default(), entries: Vec::new() })
     }
 
     /// Whether any error of the answer has this code.

@@ -19,19 +19,24 @@ pub(crate) fn object(value: Value, member: &'static str) -> Result<Object, Misre
     }
 }
 
+/// Takes a member out; absent is `null`.
+pub(crate) fn take(object: &mut Object, key: &str) -> Value {
+    object.get_mut(key).map(Value::take).unwrap_or_default()
+}
+
 /// A list. Absent or `null` is an empty one; anything else is not a list.
-pub(crate) fn list(value: Option<Value>, member: &'static str) -> Result<Vec<Value>, Misread> {
+pub(crate) fn list(value: Value, member: &'static str) -> Result<Vec<Value>, Misread> {
     match value {
-        None | Some(Value::Null) => Ok(Vec::new()),
-        Some(Value::Array(list)) => Ok(list),
-        Some(_) => Err(Misread::Member(member)),
+        Value::Null => Ok(Vec::new()),
+        Value::Array(list) => Ok(list),
+        _ => Err(Misread::Member(member)),
     }
 }
 
 /// A text, if there is one.
 pub(crate) fn text(object: &mut Object, key: &str) -> Option<String> {
-    match object.remove(key) {
-        Some(Value::String(text)) => Some(text),
+    match take(object, key) {
+        Value::String(text) => Some(text),
         _ => None,
     }
 }
@@ -39,10 +44,10 @@ pub(crate) fn text(object: &mut Object, key: &str) -> Option<String> {
 /// A text that may be missing, but is a text if it is there: for members that must not be taken for absent when they are
 /// merely odd.
 pub(crate) fn text_or_absent(object: &mut Object, key: &'static str) -> Result<Option<String>, Misread> {
-    match object.remove(key) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text)),
-        Some(_) => Err(Misread::Member(key)),
+    match take(object, key) {
+        Value::Null => Ok(None),
+        Value::String(text) => Ok(Some(text)),
+        _ => Err(Misread::Member(key)),
     }
 }
 
@@ -71,13 +76,42 @@ pub(crate) fn time(object: &Object, key: &str) -> Option<Time> {
     object.get(key)?.as_str()?.parse().ok()
 }
 
-/// A count. Some services write whole numbers with a fraction of zero.
+/// A count. Some services write whole numbers as `20.0`.
 pub(crate) fn count(object: &Object, key: &str) -> Option<u64> {
-    let value = object.get(key)?;
-    value.as_u64().or_else(|| {
-        // Only small whole numbers: the text form is exact and needs no cast.
-        let float = value.as_f64()?;
-        let whole = float.fract() == 0.0 && (0.0..9e15).contains(&float);
-        if whole { float.to_string().parse().ok() } else { None }
-    })
+    let Some(Value::Number(number)) = object.get(key) else {
+        return None;
+    };
+    // By way of the text, which is exact and needs no cast.
+    number.as_u64().or_else(|| number.to_string().strip_suffix(".0")?.parse().ok())
+}
+
+/// Reads each item of a list. Here and elsewhere in this crate plain loops stand where `collect` could: into maps and
+/// results it costs several kilobytes of the Worker each time.
+pub(crate) fn each<T>(
+    list: Vec<Value>,
+    read: impl Fn(Value) -> Result<T, Misread>,
+) -> Result<Vec<T>, Misread> {
+    let mut items = Vec::with_capacity(list.len());
+    for value in list {
+        items.push(read(value)?);
+    }
+    Ok(items)
+}
+
+/// A text, which must be one.
+pub(crate) fn as_text(value: Value, member: &'static str) -> Result<String, Misread> {
+    match value {
+        Value::String(text) => Ok(text),
+        _ => Err(Misread::Member(member)),
+    }
+}
+
+/// Adds a member to an object under construction.
+pub(crate) fn put(object: &mut Object, key: &str, value: Value) {
+    object.insert(key.to_owned(), value);
+}
+
+/// A text as JSON.
+pub(crate) fn json(text: &str) -> Value {
+    Value::String(text.to_owned())
 }

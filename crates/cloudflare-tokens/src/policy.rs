@@ -2,10 +2,10 @@
 
 use crate::error::Misread;
 use crate::id::{AccountId, GroupId, PolicyId, UserId, ZoneId};
-use crate::member::{self, Object};
+use crate::member::{self, Object, as_text, each, json, put};
 use crate::write::WriteError;
-use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// The longest resource key taken: an R2 bucket's has about 140 characters.
 const MAX_KEY_CHARS: usize = 256;
@@ -80,56 +80,66 @@ impl From<GroupId> for Group {
 /// Whether both lists hold the same policies: order, repetition, ids and names do not count.
 #[must_use]
 pub fn same_policies(left: &[Policy], right: &[Policy]) -> bool {
-    fn meaning(policy: &Policy) -> (&Effect, &BTreeMap<String, ResourceValue>, BTreeSet<GroupId>) {
-        let groups = policy.groups.iter().map(|group| group.id).collect();
-        (&policy.effect, &policy.resources, groups)
-    }
-    let left: BTreeSet<_> = left.iter().map(meaning).collect();
-    let right: BTreeSet<_> = right.iter().map(meaning).collect();
-    left == right
+    covers(left, right, Policy::means) && covers(right, left, Policy::means)
+}
+
+/// Whether each of `right` is in `left`.
+fn covers<T>(left: &[T], right: &[T], same: impl Fn(&T, &T) -> bool) -> bool {
+    right.iter().all(|right| left.iter().any(|left| same(left, right)))
 }
 
 impl Policy {
+    fn means(&self, other: &Self) -> bool {
+        let same = |left: &Group, right: &Group| left.id == right.id;
+        self.effect == other.effect
+            && self.resources == other.resources
+            && covers(&self.groups, &other.groups, same)
+            && covers(&other.groups, &self.groups, same)
+    }
+
     /// The policy as Cloudflare answers with it, ids and names included.
     #[must_use]
     pub fn to_json(&self) -> Value {
         let groups = self.groups.iter().map(|group| {
             let mut out = Object::new();
-            out.insert("id".to_owned(), group.id.as_str().into());
+            put(&mut out, "id", json(group.id.as_str()));
             if let Some(name) = &group.name {
-                out.insert("name".to_owned(), name.as_str().into());
+                put(&mut out, "name", json(name));
             }
             Value::Object(out)
         });
-        let mut policy = Object::new();
+        let mut policy = self.request_json(groups.collect());
         if let Some(id) = self.id {
-            policy.insert("id".to_owned(), id.as_str().into());
+            put(&mut policy, "id", json(id.as_str()));
         }
-        policy.insert("effect".to_owned(), self.effect.as_str().into());
-        policy.insert("resources".to_owned(), self.resources_json());
-        policy.insert("permission_groups".to_owned(), groups.collect());
         Value::Object(policy)
     }
 
-    fn resources_json(&self) -> Value {
-        let values = self.resources.iter().map(|(key, value)| {
+    fn request_json(&self, groups: Vec<Value>) -> Object {
+        let mut resources = Object::new();
+        for (key, value) in &self.resources {
             let value = match value {
-                ResourceValue::All => WHOLE.into(),
-                ResourceValue::Other(text) => text.as_str().into(),
-                ResourceValue::Nested(map) => map
-                    .iter()
-                    .map(|(key, value)| (key.clone(), value.as_str().into()))
-                    .collect::<Object>()
-                    .into(),
+                ResourceValue::All => json(WHOLE),
+                ResourceValue::Other(text) => json(text),
+                ResourceValue::Nested(map) => {
+                    let mut nested = Object::new();
+                    for (key, value) in map {
+                        put(&mut nested, key, json(value));
+                    }
+                    Value::Object(nested)
+                }
             };
-            (key.clone(), value)
-        });
-        Value::Object(values.collect())
+            put(&mut resources, key, value);
+        }
+        let mut policy = Object::new();
+        put(&mut policy, "effect", json(self.effect.as_str()));
+        put(&mut policy, "resources", Value::Object(resources));
+        put(&mut policy, "permission_groups", Value::Array(groups));
+        policy
     }
 
-    /// The JSON of a request: group ids alone. `index` is for the error.
-    fn write(&self, index: usize) -> Result<Value, WriteError> {
-        let policy = index;
+    /// The JSON of a request: group ids alone. `policy` is its place, for the error.
+    fn write(&self, policy: usize) -> Result<Value, WriteError> {
         if matches!(self.effect, Effect::Other(_)) {
             return Err(WriteError::UnknownEffect { policy });
         }
@@ -137,12 +147,12 @@ impl Policy {
             return Err(WriteError::NoGroups { policy });
         }
         self.check_resources(policy)?;
-        let groups = self.groups.iter().map(|group| json!({ "id": group.id.as_str() }));
-        Ok(json!({
-            "effect": self.effect.as_str(),
-            "resources": self.resources_json(),
-            "permission_groups": Value::Array(groups.collect()),
-        }))
+        let groups = self.groups.iter().map(|group| {
+            let mut out = Object::new();
+            put(&mut out, "id", json(group.id.as_str()));
+            Value::Object(out)
+        });
+        Ok(Value::Object(self.request_json(groups.collect())))
     }
 
     fn check_resources(&self, policy: usize) -> Result<(), WriteError> {
@@ -178,7 +188,7 @@ impl Policy {
 
     fn read(value: Value) -> Result<Self, Misread> {
         let mut policy = member::object(value, "policies")?;
-        let groups = member::list(policy.remove("permission_groups"), "permission_groups")?;
+        let groups = member::list(member::take(&mut policy, "permission_groups"), "permission_groups")?;
         Ok(Self {
             id: member::optional_id(&policy, "id"),
             effect: match member::text_or_absent(&mut policy, "effect")? {
@@ -187,8 +197,8 @@ impl Policy {
                 // Not named: never taken for an allowance or a denial.
                 effect => Effect::Other(effect.unwrap_or_default()),
             },
-            resources: read_resources(policy.remove("resources"))?,
-            groups: groups.into_iter().map(read_group).collect::<Result<_, _>>()?,
+            resources: read_resources(member::take(&mut policy, "resources"))?,
+            groups: each(groups, read_group)?,
         })
     }
 }
@@ -199,31 +209,28 @@ fn read_group(value: Value) -> Result<Group, Misread> {
     Ok(Group { id: member::id(&group, "permission_groups.id")?, name: member::text(&mut group, "name") })
 }
 
-fn read_resources(value: Option<Value>) -> Result<BTreeMap<String, ResourceValue>, Misread> {
+fn read_resources(value: Value) -> Result<BTreeMap<String, ResourceValue>, Misread> {
     const MEMBER: &str = "resources";
-    let value = match value {
-        None | Some(Value::Null) => return Ok(BTreeMap::new()),
-        Some(value) => value,
-    };
-    let entries = member::object(value, MEMBER)?.into_iter();
-    entries
-        .map(|(key, value)| {
-            let value = match value {
-                Value::String(text) if text == WHOLE => ResourceValue::All,
-                Value::String(text) => ResourceValue::Other(text),
-                Value::Object(map) => ResourceValue::Nested(
-                    map.into_iter()
-                        .map(|(key, value)| match value {
-                            Value::String(text) => Ok((key, text)),
-                            _ => Err(Misread::Member(MEMBER)),
-                        })
-                        .collect::<Result<_, _>>()?,
-                ),
-                _ => return Err(Misread::Member(MEMBER)),
-            };
-            Ok((key, value))
-        })
-        .collect()
+    if value.is_null() {
+        return Ok(BTreeMap::new());
+    }
+    let mut resources = BTreeMap::new();
+    for (key, value) in member::object(value, MEMBER)? {
+        let value = match value {
+            Value::String(text) if text == WHOLE => ResourceValue::All,
+            Value::String(text) => ResourceValue::Other(text),
+            Value::Object(object) => {
+                let mut nested = BTreeMap::new();
+                for (key, value) in object {
+                    nested.insert(key, as_text(value, MEMBER)?);
+                }
+                ResourceValue::Nested(nested)
+            }
+            _ => return Err(Misread::Member(MEMBER)),
+        };
+        resources.insert(key, value);
+    }
+    Ok(resources)
 }
 
 /// Checks a resource key: its alphabet, and the id in the kinds that are known.
@@ -261,12 +268,14 @@ pub(crate) fn write_policies(policies: &[Policy]) -> Result<Value, WriteError> {
     if policies.is_empty() {
         return Err(WriteError::NoPolicies);
     }
-    let written = policies.iter().enumerate().map(|(index, policy)| policy.write(index));
-    written.collect()
+    let mut written = Vec::with_capacity(policies.len());
+    for (index, policy) in policies.iter().enumerate() {
+        written.push(policy.write(index)?);
+    }
+    Ok(Value::Array(written))
 }
 
 /// The policies of an answer; absent is none.
-pub(crate) fn read_policies(value: Option<Value>) -> Result<Vec<Policy>, Misread> {
-    let list = member::list(value, "policies")?;
-    list.into_iter().map(Policy::read).collect()
+pub(crate) fn read_policies(value: Value) -> Result<Vec<Policy>, Misread> {
+    each(member::list(value, "policies")?, Policy::read)
 }

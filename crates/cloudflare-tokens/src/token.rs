@@ -3,7 +3,7 @@
 use crate::condition::Condition;
 use crate::error::Misread;
 use crate::id::TokenId;
-use crate::member::{self, Object};
+use crate::member::{self, Object, json, put};
 use crate::policy::{Policy, read_policies, write_policies};
 use crate::secret::ApiToken;
 use crate::time::Time;
@@ -190,7 +190,7 @@ impl TokenUpdate {
                 SettableStatus::Active => TokenStatus::Active,
                 SettableStatus::Disabled => TokenStatus::Disabled,
             };
-            body.insert("status".to_owned(), status.as_str().into());
+            put(&mut body, "status", json(status.as_str()));
         }
         Ok(Value::Object(body))
     }
@@ -210,15 +210,15 @@ fn write(
         return Err(WriteError::EndsBeforeStart);
     }
     let mut body = Object::new();
-    body.insert("name".to_owned(), name.into());
-    body.insert("policies".to_owned(), write_policies(policies)?);
+    put(&mut body, "name", json(name));
+    put(&mut body, "policies", write_policies(policies)?);
     if let Some(condition) = condition.map(Condition::write).transpose()?.flatten() {
-        body.insert("condition".to_owned(), condition);
+        put(&mut body, "condition", condition);
     }
     for (key, time) in [("not_before", not_before), ("expires_on", expires_on)] {
         if let Some(time) = time {
             let text = time.to_rfc3339().ok_or(WriteError::TimeOutOfRange)?;
-            body.insert(key.to_owned(), text.into());
+            put(&mut body, key, Value::String(text));
         }
     }
     Ok(body)
@@ -240,8 +240,8 @@ impl Token {
             last_used_on: member::time(&token, "last_used_on"),
             not_before: member::bound(&token, "not_before")?,
             expires_on: member::bound(&token, "expires_on")?,
-            condition: Condition::read(token.remove("condition"))?,
-            policies: read_policies(token.remove("policies"))?,
+            condition: Condition::read(member::take(&mut token, "condition"))?,
+            policies: read_policies(member::take(&mut token, "policies"))?,
         })
     }
 }

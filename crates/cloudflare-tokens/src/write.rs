@@ -4,7 +4,7 @@ use crate::base::ApiBase;
 use crate::page::{Direction, Paging};
 use crate::secret::ApiToken;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
-use http::{Method, Request};
+use http::{Method, Request, Uri};
 use std::fmt;
 
 /// The longest token name, in characters.
@@ -141,15 +141,19 @@ pub(crate) fn request(
     let mut authorization = HeaderValue::from_str(&bearer).map_err(|_| WriteError::Unwritable)?;
     // So that a request printed with `{:?}` shows `Sensitive`.
     authorization.set_sensitive(true);
-    let mut builder = Request::builder()
-        .method(method)
-        .uri([base.as_str(), target].concat())
-        .header(AUTHORIZATION, authorization)
-        .header(ACCEPT, HeaderValue::from_static("application/json"));
-    if body.is_some() {
-        builder = builder.header(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let json = HeaderValue::from_static("application/json");
+    let uri = Uri::try_from([base.as_str(), target].concat()).map_err(|_| WriteError::Unwritable)?;
+    let has_body = body.is_some();
+    let mut request = Request::new(body.map(String::into_bytes).unwrap_or_default());
+    *request.method_mut() = method;
+    *request.uri_mut() = uri;
+    let headers = request.headers_mut();
+    headers.append(AUTHORIZATION, authorization);
+    if has_body {
+        headers.append(CONTENT_TYPE, json.clone());
     }
-    builder.body(body.map(String::into_bytes).unwrap_or_default()).map_err(|_| WriteError::Unwritable)
+    headers.append(ACCEPT, json);
+    Ok(request)
 }
 
 /// A query string under construction.

@@ -51,7 +51,7 @@ impl Call for ListPermissionGroups {
     ) -> Result<Vec<PermissionGroup>, ApiError> {
         let answer = open(Subject::Other, status, headers, body)?;
         let misread = misread(status);
-        let list = member::list(Some(answer.result), "result").map_err(&misread)?;
+        let list = member::list(answer.result, "result").map_err(&misread)?;
         let mut groups = Vec::with_capacity(list.len());
         for value in list {
             let Some(group) = PermissionGroup::read(value).map_err(&misread)? else {
