@@ -102,14 +102,16 @@ impl PermissionGroup {
 impl Zone {
     pub(crate) fn read(value: Value) -> Result<Self, Misread> {
         let mut zone = member::object(value, "result")?;
+        let id = member::id(&zone, "result.id")?;
+        let name = member::text(&mut zone, "name").ok_or(Misread::Member("result.name"))?;
         let account = match member::take(&mut zone, "account") {
             Value::Object(mut account) => member::optional_id(&account, "id")
                 .map(|id| AccountRef { id, name: member::text(&mut account, "name") }),
             _ => None,
         };
         Ok(Self {
-            id: member::id(&zone, "result.id")?,
-            name: member::text(&mut zone, "name").ok_or(Misread::Member("result.name"))?,
+            id,
+            name,
             status: member::text(&mut zone, "status"),
             kind: member::text(&mut zone, "type"),
             paused: zone.get("paused") == Some(&Value::Bool(true)),

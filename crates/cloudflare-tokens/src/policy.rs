@@ -188,18 +188,16 @@ impl Policy {
 
     fn read(value: Value) -> Result<Self, Misread> {
         let mut policy = member::object(value, "policies")?;
+        let effect = match member::text_or_absent(&mut policy, "effect")? {
+            Some(effect) if effect == "allow" => Effect::Allow,
+            Some(effect) if effect == "deny" => Effect::Deny,
+            // Not named: never taken for an allowance or a denial.
+            effect => Effect::Other(effect.unwrap_or_default()),
+        };
+        let resources = read_resources(member::take(&mut policy, "resources"))?;
         let groups = member::list(member::take(&mut policy, "permission_groups"), "permission_groups")?;
-        Ok(Self {
-            id: member::optional_id(&policy, "id"),
-            effect: match member::text_or_absent(&mut policy, "effect")? {
-                Some(effect) if effect == "allow" => Effect::Allow,
-                Some(effect) if effect == "deny" => Effect::Deny,
-                // Not named: never taken for an allowance or a denial.
-                effect => Effect::Other(effect.unwrap_or_default()),
-            },
-            resources: read_resources(member::take(&mut policy, "resources"))?,
-            groups: each(groups, read_group)?,
-        })
+        let groups = each(groups, read_group)?;
+        Ok(Self { id: member::optional_id(&policy, "id"), effect, resources, groups })
     }
 }
 

@@ -231,17 +231,23 @@ impl Token {
     }
 
     pub(crate) fn read_object(mut token: Object) -> Result<Self, Misread> {
+        // What can fail comes first: then there is little to give up on the way out.
+        let id = member::id(&token, "result.id")?;
+        let not_before = member::bound(&token, "not_before")?;
+        let expires_on = member::bound(&token, "expires_on")?;
+        let condition = Condition::read(member::take(&mut token, "condition"))?;
+        let policies = read_policies(member::take(&mut token, "policies"))?;
         Ok(Self {
-            id: member::id(&token, "result.id")?,
+            id,
             name: member::text(&mut token, "name").unwrap_or_default(),
             status: TokenStatus::read(member::text(&mut token, "status")),
             issued_on: member::time(&token, "issued_on"),
             modified_on: member::time(&token, "modified_on"),
             last_used_on: member::time(&token, "last_used_on"),
-            not_before: member::bound(&token, "not_before")?,
-            expires_on: member::bound(&token, "expires_on")?,
-            condition: Condition::read(member::take(&mut token, "condition"))?,
-            policies: read_policies(member::take(&mut token, "policies"))?,
+            not_before,
+            expires_on,
+            condition,
+            policies,
         })
     }
 }
