@@ -1,0 +1,239 @@
+//! `xtask test`: everything that CI runs, step by step.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::command;
+use crate::failure::Failure;
+use crate::fake;
+use crate::flags::Flags;
+use crate::place;
+use crate::say;
+use crate::setup::Workshop;
+use crate::size;
+use crate::worker;
+
+/// What each step is called and does, in the order of the run: quick refusals first.
+const STEPS: [(&str, &str); 9] = [
+    ("fmt", "rustfmt would change nothing"),
+    ("clippy", "no warnings in any target of the workspace"),
+    ("test", "all native tests"),
+    ("doc", "the documentation builds without warnings"),
+    ("deny", "licences, bans and sources of the dependencies"),
+    ("advisories", "known vulnerabilities of the dependencies"),
+    ("build", "the Worker's release wasm"),
+    ("size", "everything uploaded is within the budget"),
+    ("worker", "black-box tests on real workerd"),
+];
+/// Fetching the list of advisories hangs where the network is closed.
+const ADVISORIES_LIMIT: Duration = Duration::from_secs(120);
+/// The black-box suites together.
+const WORKER_TESTS_LIMIT: Duration = Duration::from_secs(15 * 60);
+
+/// How a step ended.
+#[derive(Debug)]
+enum Outcome {
+    Passed,
+    Failed(Failure),
+    /// It could not be run, and why.
+    NotRun(String),
+}
+
+/// The `test` task.
+///
+/// # Errors
+/// When a step fails.
+pub(crate) fn task(arguments: std::vec::IntoIter<OsString>) -> Result<(), Failure> {
+    let chosen = choose(Flags::new("test", arguments))?;
+    let workshop = Workshop::open()?;
+    let mut results: Vec<(&str, Outcome, Duration)> = Vec::new();
+    for (name, does) in STEPS {
+        if !chosen.is_empty() && !chosen.iter().any(|step| step == name) {
+            continue;
+        }
+        say::line(&format!("== {name}: {does}"));
+        let from = Instant::now();
+        let unbuilt =
+            results.iter().any(|(step, outcome, _)| *step == "build" && !matches!(outcome, Outcome::Passed));
+        let outcome = if unbuilt && matches!(name, "size" | "worker") {
+            Outcome::NotRun("the Worker was not built".to_owned())
+        } else {
+            run(&workshop, name)
+        };
+        let took = from.elapsed();
+        say::line(&format!("== {name}: {} in {:.1} s", describe(&outcome), took.as_secs_f64()));
+        results.push((name, outcome, took));
+    }
+    summarise(&results)
+}
+
+fn choose(mut flags: Flags) -> Result<Vec<String>, Failure> {
+    let mut chosen = Vec::new();
+    while let Some(flag) = flags.next()? {
+        match flag.as_str() {
+            "--only" => {
+                let step = flags.value("--only")?;
+                if !STEPS.iter().any(|(name, _)| *name == step) {
+                    let names: Vec<&str> = STEPS.iter().map(|(name, _)| *name).collect();
+                    return Err(Failure::Usage(format!(
+                        "test: no step `{step}`; there are {}",
+                        names.join(", ")
+                    )));
+                }
+                chosen.push(step);
+            }
+            other => return Err(flags.unknown(other)),
+        }
+    }
+    Ok(chosen)
+}
+
+fn describe(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Passed => "passed".to_owned(),
+        Outcome::Failed(failure) => format!("FAILED ({failure})"),
+        Outcome::NotRun(why) => format!("NOT RUN ({why})"),
+    }
+}
+
+fn summarise(results: &[(&str, Outcome, Duration)]) -> Result<(), Failure> {
+    say::line("== summary");
+    for (name, outcome, took) in results {
+        say::line(&format!("{name:<12} {:>7.1} s  {}", took.as_secs_f64(), describe(outcome)));
+    }
+    let count =
+        |wanted: fn(&Outcome) -> bool| results.iter().filter(|(_, outcome, _)| wanted(outcome)).count();
+    let failed = count(|outcome| matches!(outcome, Outcome::Failed(_)));
+    let not_run = count(|outcome| matches!(outcome, Outcome::NotRun(_)));
+    let passed = count(|outcome| matches!(outcome, Outcome::Passed));
+    if not_run > 0 {
+        say::line(&format!("NOT RUN: {not_run}"));
+    }
+    let skipped = if not_run > 0 { format!(", {not_run} skipped") } else { String::new() };
+    say::line(&format!("steps: {passed} passed, {failed} failed{skipped}"));
+    let names: Vec<&str> = results
+        .iter()
+        .filter(|(_, outcome, _)| matches!(outcome, Outcome::Failed(_)))
+        .map(|(name, ..)| *name)
+        .collect();
+    if names.is_empty() {
+        Ok(())
+    } else {
+        Err(Failure::Step { step: "test".to_owned(), seen: format!("{} failed", names.join(", ")) })
+    }
+}
+
+fn run(workshop: &Workshop, step: &str) -> Outcome {
+    let ended = match step {
+        "fmt" => cargo(&["fmt", "--all", "--check"], &[]),
+        "clippy" => {
+            cargo(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"], &[])
+        }
+        "test" => cargo(&["test", "--workspace"], &[]),
+        "doc" => cargo(
+            &["doc", "--workspace", "--no-deps", "--quiet", "--document-private-items"],
+            &[("RUSTDOCFLAGS", "-D warnings")],
+        ),
+        "deny" => match workshop.cargo_deny() {
+            Ok(program) => deny(&program, &["bans", "licenses", "sources"]),
+            Err(failure) => return Outcome::NotRun(format!("no cargo-deny: {failure}")),
+        },
+        "advisories" => return advisories(workshop),
+        "build" => worker::build(workshop),
+        "size" => size::check(workshop),
+        _ => worker_tests(workshop),
+    };
+    ended.map_or_else(Outcome::Failed, |()| Outcome::Passed)
+}
+
+fn cargo(arguments: &[&str], variables: &[(&str, &str)]) -> Result<(), Failure> {
+    let mut cargo = Command::new("cargo");
+    cargo.current_dir(place::root()).args(arguments).envs(variables.iter().copied());
+    command::run(&mut cargo)
+}
+
+fn deny(program: &PathBuf, checks: &[&str]) -> Result<(), Failure> {
+    let mut deny = Command::new(program);
+    deny.current_dir(place::root())
+        .args(["--workspace", "--all-features", "check", "--hide-inclusion-graph"])
+        .args(checks);
+    command::run(&mut deny)
+}
+
+/// Vulnerabilities are looked up in a list that has to be fetched; where it cannot be, that is no pass.
+fn advisories(workshop: &Workshop) -> Outcome {
+    let program = match workshop.cargo_deny() {
+        Ok(program) => program,
+        Err(failure) => return Outcome::NotRun(format!("no cargo-deny: {failure}")),
+    };
+    let mut fetch = Command::new(&program);
+    fetch
+        .current_dir(place::root())
+        .args(["--workspace", "fetch", "db"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    if command::run_within(&mut fetch, ADVISORIES_LIMIT).is_err() {
+        return Outcome::NotRun("the list of advisories cannot be fetched from here".to_owned());
+    }
+    let mut check = Command::new(&program);
+    check.current_dir(place::root()).args([
+        "--workspace",
+        "--all-features",
+        "check",
+        "--disable-fetch",
+        "advisories",
+    ]);
+    command::run_within(&mut check, ADVISORIES_LIMIT).map_or_else(Outcome::Failed, |()| Outcome::Passed)
+}
+
+/// The suites in tests/worker run the release wasm on workerd against the stand-in.
+fn worker_tests(workshop: &Workshop) -> Result<(), Failure> {
+    let folder = place::root().join("tests/worker");
+    let suites = std::fs::read_dir(&folder)
+        .map(|entries| {
+            entries.flatten().filter(|entry| entry.file_name().to_string_lossy().contains(".test.")).count()
+        })
+        .unwrap_or(0);
+    if suites == 0 {
+        return Err(Failure::Step {
+            step: "worker".to_owned(),
+            seen: "tests/worker holds no *.test.* file".to_owned(),
+        });
+    }
+    let stand_in = fake::build()?;
+    let mut node = workshop.command("node");
+    node.args(["--test", "--test-concurrency=1", "tests/worker/**/*.test.*"]);
+    node.env(worker::BUILD_VARIABLE, "skip").env("BREVET_FAKE", stand_in).env("CI", "true");
+    command::run_within(&mut node, WORKER_TESTS_LIMIT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flags(arguments: &[&str]) -> Flags {
+        Flags::new("test", arguments.iter().map(OsString::from).collect::<Vec<_>>().into_iter())
+    }
+
+    #[test]
+    fn only_takes_known_steps() {
+        assert!(choose(flags(&[])).unwrap().is_empty());
+        assert_eq!(choose(flags(&["--only", "fmt", "--only=size"])).unwrap(), ["fmt", "size"]);
+        assert!(choose(flags(&["--only", "everything"])).unwrap_err().to_string().contains("clippy"));
+        assert!(matches!(choose(flags(&["--fast"])), Err(Failure::Usage(_))));
+    }
+
+    #[test]
+    fn a_failed_step_fails_the_run_and_one_that_did_not_run_is_no_pass() {
+        let second = Duration::from_secs(1);
+        let failed = || Outcome::Failed(Failure::Usage("x".to_owned()));
+        assert!(summarise(&[("fmt", Outcome::Passed, second), ("doc", failed(), second)]).is_err());
+        assert!(
+            summarise(&[("fmt", Outcome::Passed, second), ("deny", Outcome::NotRun("y".to_owned()), second)])
+                .is_ok()
+        );
+        assert_eq!(describe(&Outcome::NotRun("y".to_owned())), "NOT RUN (y)");
+    }
+}

@@ -1,0 +1,167 @@
+//! `xtask size`: what a deployment uploads, gzipped, against the budget.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::Stdio;
+
+use crate::command;
+use crate::failure::{Failure, file};
+use crate::place;
+use crate::say;
+use crate::setup::Workshop;
+use crate::worker::BUILD_VARIABLE;
+
+/// Bytes, gzipped, of all modules together. A Worker's start-up time grows with its size, and this keeps it far from the platform's limit.
+pub(crate) const BUDGET: u64 = 220 * 1000;
+
+/// One uploaded module.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Module {
+    name: String,
+    raw: u64,
+    gzipped: u64,
+}
+
+/// Everything a deployment uploads.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Upload {
+    modules: Vec<Module>,
+}
+
+impl Upload {
+    fn total(&self) -> u64 {
+        self.modules.iter().map(|module| module.gzipped).sum()
+    }
+
+    /// One line per module and one for all.
+    pub(crate) fn table(&self) -> Vec<String> {
+        let row =
+            |name: &str, raw: u64, gzipped: u64| format!("{name:<40} {raw:>9} bytes  {gzipped:>9} gzipped");
+        let mut lines: Vec<String> =
+            self.modules.iter().map(|module| row(&module.name, module.raw, module.gzipped)).collect();
+        lines.push(row(
+            "everything uploaded",
+            self.modules.iter().map(|module| module.raw).sum(),
+            self.total(),
+        ));
+        lines
+    }
+
+    /// # Errors
+    /// When it is over the budget, or when there is nothing to measure.
+    pub(crate) fn check(&self, budget: u64) -> Result<(), Failure> {
+        let has =
+            |ending: &str| self.modules.iter().any(|module| module.name.ends_with(ending) && module.raw > 0);
+        if !(has(".wasm") && has(".js")) {
+            return Err(Failure::Form {
+                what: "the upload".to_owned(),
+                wrong: "it must hold wasm and JavaScript".to_owned(),
+            });
+        }
+        let size = self.total();
+        if size > budget { Err(Failure::OverBudget { size, budget }) } else { Ok(()) }
+    }
+}
+
+/// Asks wrangler what it would upload, and measures that.
+///
+/// # Errors
+/// When wrangler fails or a file cannot be read.
+pub(crate) fn measure(workshop: &Workshop) -> Result<Upload, Failure> {
+    let out = place::target().join("upload");
+    place::remove_folder(&out)?;
+    let mut wrangler = workshop.command("wrangler");
+    wrangler.args(["deploy", "--dry-run", "--outdir"]).arg(&out);
+    wrangler.env(BUILD_VARIABLE, "skip").stdout(Stdio::null());
+    command::run(&mut wrangler)?;
+    in_folder(&out)
+}
+
+/// Source maps and the notes that wrangler leaves beside the modules are not uploaded.
+fn is_uploaded(name: &str) -> bool {
+    !(name.ends_with(".map") || name.ends_with(".md") || name.ends_with(".json"))
+}
+
+fn in_folder(folder: &Path) -> Result<Upload, Failure> {
+    let mut upload = Upload::default();
+    let mut folders = vec![folder.to_path_buf()];
+    while let Some(current) = folders.pop() {
+        for entry in std::fs::read_dir(&current).map_err(file("reading", &current))? {
+            let path = entry.map_err(file("reading", &current))?.path();
+            let name = path.strip_prefix(folder).unwrap_or(&path).to_string_lossy().into_owned();
+            if path.is_dir() {
+                folders.push(path);
+            } else if is_uploaded(&name) {
+                let bytes = std::fs::read(&path).map_err(file("reading", &path))?;
+                let gzipped = gzipped(&bytes).map_err(file("gzipping", &path))?;
+                upload.modules.push(Module { name, raw: count(&bytes), gzipped });
+            }
+        }
+    }
+    upload.modules.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(upload)
+}
+
+fn count(bytes: &[u8]) -> u64 {
+    u64::try_from(bytes.len()).unwrap_or(u64::MAX)
+}
+
+fn gzipped(bytes: &[u8]) -> std::io::Result<u64> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(bytes)?;
+    Ok(count(&encoder.finish()?))
+}
+
+/// The `size` task: measures what is in `build/`.
+///
+/// # Errors
+/// When it is over the budget.
+pub(crate) fn task() -> Result<(), Failure> {
+    let workshop = Workshop::open()?;
+    check(&workshop)
+}
+
+/// Prints the sizes and compares them with the budget.
+pub(crate) fn check(workshop: &Workshop) -> Result<(), Failure> {
+    let upload = measure(workshop)?;
+    for text in upload.table() {
+        say::line(&text);
+    }
+    upload.check(BUDGET)?;
+    say::line(&format!("{:<40} {:>36}", "budget", BUDGET));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_every_module_and_no_source_map() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("snippets")).unwrap();
+        std::fs::write(folder.path().join("index.js"), "a".repeat(1000)).unwrap();
+        std::fs::write(folder.path().join("index.js.map"), "b".repeat(1000)).unwrap();
+        std::fs::write(folder.path().join("snippets/x.wasm"), [7_u8; 500]).unwrap();
+        let upload = in_folder(folder.path()).unwrap();
+        let sizes: Vec<_> = upload.modules.iter().map(|module| (module.name.as_str(), module.raw)).collect();
+        assert_eq!(sizes, [("index.js", 1000), ("snippets/x.wasm", 500)]);
+        assert!(upload.modules.iter().all(|module| module.gzipped > 0 && module.gzipped < module.raw));
+        assert_eq!(upload.table().len(), 3);
+    }
+
+    #[test]
+    fn refuses_an_upload_one_byte_over_the_budget() {
+        let module = |name: &str, gzipped| Module { name: name.to_owned(), raw: 1, gzipped };
+        let upload = Upload { modules: vec![module("index.js", 20), module("x.wasm", 81)] };
+        assert!(matches!(upload.check(100), Err(Failure::OverBudget { size: 101, budget: 100 })));
+        upload.check(101).unwrap();
+    }
+
+    #[test]
+    fn refuses_to_call_an_empty_upload_small() {
+        assert!(matches!(Upload::default().check(100), Err(Failure::Form { .. })));
+        let only_js = Upload { modules: vec![Module { name: "index.js".to_owned(), raw: 1, gzipped: 1 }] };
+        assert!(matches!(only_js.check(100), Err(Failure::Form { .. })));
+    }
+}

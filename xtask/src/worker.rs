@@ -1,0 +1,93 @@
+//! `xtask build`: the Worker's release wasm and its JavaScript in `build/`.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::command;
+use crate::failure::{Failure, file};
+use crate::place;
+use crate::say;
+use crate::setup::{WasmTool, Workshop};
+use crate::size;
+
+/// Features that rustc and wasm-bindgen use, named one by one: with `--all-features` a newer wasm-opt may write encodings that workerd
+/// does not read yet. The names section and the producers section are for debuggers and cost an upload 30 kB.
+const SHRINK: [&str; 10] = [
+    "-Oz",
+    "--enable-mutable-globals",
+    "--enable-sign-ext",
+    "--enable-nontrapping-float-to-int",
+    "--enable-bulk-memory",
+    "--enable-multivalue",
+    "--enable-reference-types",
+    "--enable-exception-handling",
+    "--strip-debug",
+    "--strip-producers",
+];
+
+/// Set to `skip` for a wrangler whose caller has built already.
+pub(crate) const BUILD_VARIABLE: &str = "BREVET_BUILD";
+
+/// True when the caller of this build command has built already.
+pub(crate) fn is_built_by_caller() -> bool {
+    std::env::var_os(BUILD_VARIABLE).is_some_and(|value| value == "skip")
+}
+
+/// Builds the Worker.
+///
+/// # Errors
+/// When the build fails.
+pub(crate) fn build(workshop: &Workshop) -> Result<(), Failure> {
+    // Wrangler runs this as its build command and reads nothing from it: progress goes to standard error.
+    let mut build = workshop.wasm_command(WasmTool::WorkerBuild);
+    build.args(["--release", "--no-opt"]).stdout(Stdio::null());
+    command::run(&mut build)?;
+    let wasm = place::root().join("build/index_bg.wasm");
+    shrink(workshop, &wasm)
+}
+
+/// Runs wasm-opt, or takes its result from last time when the input is the same: it takes 10 seconds.
+fn shrink(workshop: &Workshop, wasm: &Path) -> Result<(), Failure> {
+    let kept = workshop.wasm_target().join("shrunk");
+    place::make_folder(&kept)?;
+    let (before, after) = (kept.join("before.wasm"), kept.join("after.wasm"));
+    let settings = kept.join("settings");
+    let wanted = SHRINK.join(" ");
+    let read = |path: &Path| std::fs::read(path).map_err(file("reading", path));
+    let input = read(wasm)?;
+    let same = std::fs::read(&before).is_ok_and(|old| old == input)
+        && std::fs::read_to_string(&settings).is_ok_and(|old| old == wanted)
+        && after.is_file();
+    if !same {
+        // Absent until the result is there: a run that is cut off leaves nothing to trust.
+        let _absent = std::fs::remove_file(&settings);
+        std::fs::write(&before, &input).map_err(file("writing", &before))?;
+        let mut opt: Command = workshop.command("wasm-opt");
+        opt.arg(&before).arg("-o").arg(&after).args(SHRINK);
+        command::run(&mut opt)?;
+        std::fs::write(&settings, wanted).map_err(file("writing", &settings))?;
+    }
+    let fresh = wasm.with_extension("shrunk");
+    std::fs::copy(&after, &fresh).map_err(file("writing", &fresh))?;
+    std::fs::rename(&fresh, wasm).map_err(file("writing", wasm))
+}
+
+/// The `build` task.
+///
+/// # Errors
+/// When the build fails.
+pub(crate) fn task() -> Result<(), Failure> {
+    if is_built_by_caller() {
+        return Ok(());
+    }
+    let workshop = Workshop::open()?;
+    build(&workshop)?;
+    // As wrangler's build command: measuring would run wrangler inside wrangler.
+    if std::env::var_os("WRANGLER_COMMAND").is_none() {
+        let upload = size::measure(&workshop)?;
+        for text in upload.table() {
+            say::line(&text);
+        }
+    }
+    Ok(())
+}
