@@ -101,7 +101,8 @@ fn policy(value: &Value) -> Option<Policy> {
         _ => return None,
     };
     let groups = object.get("permission_groups")?.as_array()?;
-    let groups = groups.iter().map(|group| Some(Group::from(group.get("id")?.as_str()?.parse::<GroupId>().ok()?)));
+    let groups =
+        groups.iter().map(|group| Some(Group::from(group.get("id")?.as_str()?.parse::<GroupId>().ok()?)));
     let resources = object.get("resources")?.as_object()?;
     let resources = resources.iter().map(|(key, value)| Some((key.clone(), resource(value)?)));
     Some(Policy {
