@@ -77,8 +77,6 @@ pub enum AccessFault {
     ZoneElsewhere {
         /// The zone.
         zone: ZoneId,
-        /// The account under which it is nested.
-        nested: AccountId,
         /// The account that has it.
         account: AccountId,
     },
@@ -147,8 +145,8 @@ impl fmt::Display for AccessFault {
                 f,
                 "the account of zone {zone} is not known; nest it under its account, or name it in the rules under [zone]"
             ),
-            Self::ZoneElsewhere { zone, nested, account } => {
-                write!(f, "zone {zone} is nested under account {nested} but belongs to account {account}")
+            Self::ZoneElsewhere { zone, account } => {
+                write!(f, "zone {zone} belongs to account {account}; nest it under that one")
             }
             Self::ForeignUser(user) => write!(f, "user {user} is not the user of the rules"),
         }

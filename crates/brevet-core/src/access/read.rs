@@ -250,9 +250,7 @@ impl Reader<'_> {
             let zone: ZoneId = zone.parse().map_err(|_| unknown_key(key).at(here()))?;
             match self.places.account_of_zone(zone) {
                 Some(other) if other != account => {
-                    return Err(
-                        AccessFault::ZoneElsewhere { zone, nested: account, account: other }.at(here())
-                    );
+                    return Err(AccessFault::ZoneElsewhere { zone, account: other }.at(here()));
                 }
                 _ => resources.push(Resource::Zone { zone, account }),
             }

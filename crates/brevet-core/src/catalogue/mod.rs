@@ -276,11 +276,10 @@ impl Catalogue {
     /// [`CatalogueError`] for the first group that collides with one that is there.
     pub fn with(mut self, extra: impl IntoIterator<Item = Group>) -> Result<Self, CatalogueError> {
         for group in extra {
-            if let Some(known) = self.find(&group.name, group.scope) {
-                if known.id != group.id {
-                    let (name, id) = (group.name.into_owned(), known.id);
-                    return Err(CatalogueError::KnownName { name, scope: group.scope, id });
-                }
+            let namesake = self.find(&group.name, group.scope).filter(|known| known.id != group.id);
+            if let Some(known) = namesake {
+                let (name, id) = (group.name.into_owned(), known.id);
+                return Err(CatalogueError::KnownName { name, scope: group.scope, id });
             }
             match self.position(group.id) {
                 Ok(_) => {

@@ -85,8 +85,7 @@ fn ids_are_sorted_and_unique_and_so_is_a_name_within_its_scope() {
 
 #[test]
 fn what_only_reads_is_never_classed_as_a_write_and_the_other_way_round() {
-    // Three names end in "Read" or sound so without being plain reads, or the reverse; each is named
-    // here so that the next one is looked at.
+    // Names that do not end in " Read" and yet only read are listed, so that the next one is looked at.
     let reading_by_another_name: BTreeSet<_> = [
         "Access: SCIM logs read",
         "Cloud Email Security: Read",

@@ -35,11 +35,6 @@ impl fmt::Display for Offence {
 pub enum Breach {
     /// The token would have no end.
     NoEnd,
-    /// A policy without resources.
-    EmptyPolicy {
-        /// Its index.
-        policy: usize,
-    },
     /// An account, or a user, that the rules do not name.
     OutsideRules {
         /// The policy's index.
@@ -48,30 +43,30 @@ pub enum Breach {
         resource: Resource,
     },
     /// A group that nobody knows, asked for by somebody who is no operator.
-    UnknownGroup(Offence),
+    UnknownGroup(Box<Offence>),
     /// A group on a kind of resource on which it does not act.
     WrongScope {
         /// The group and the resource.
-        on: Offence,
+        on: Box<Offence>,
         /// What the group acts on.
         scope: Scope,
     },
     /// A managing group, asked for by somebody who is no operator with `mint`.
-    ManagingWithoutOperator(Offence),
+    ManagingWithoutOperator(Box<Offence>),
     /// A managing group in a token that lives too long.
     ManagingTooLong {
         /// The group and the resource.
-        on: Offence,
+        on: Box<Offence>,
         /// How long it would live.
         lifetime: Seconds,
     },
     /// A managing group in a token that works from anywhere.
-    ManagingFromAnywhere(Offence),
+    ManagingFromAnywhere(Box<Offence>),
     /// A group that can rewrite, divert or overhear Brevet, or of which nobody has said that it
     /// cannot, where Brevet lives.
     Takeover {
         /// The group and the resource.
-        on: Offence,
+        on: Box<Offence>,
         /// The group's class, which says how.
         class: Class,
     },
@@ -82,7 +77,6 @@ impl Breach {
     pub fn code(&self) -> &'static str {
         match self {
             Self::NoEnd => "no-expiry",
-            Self::EmptyPolicy { .. } => "empty-policy",
             Self::OutsideRules { .. } => "outside-rules",
             Self::UnknownGroup(_) => "unknown-permission-group",
             Self::WrongScope { .. } => "wrong-scope",
@@ -96,7 +90,7 @@ impl Breach {
     /// The group and resource concerned, where it is about one.
     pub fn offence(&self) -> Option<&Offence> {
         match self {
-            Self::NoEnd | Self::EmptyPolicy { .. } | Self::OutsideRules { .. } => None,
+            Self::NoEnd | Self::OutsideRules { .. } => None,
             Self::UnknownGroup(on)
             | Self::WrongScope { on, .. }
             | Self::ManagingWithoutOperator(on)
@@ -109,7 +103,7 @@ impl Breach {
     /// The index of the policy concerned.
     pub fn policy(&self) -> Option<usize> {
         match self {
-            Self::EmptyPolicy { policy } | Self::OutsideRules { policy, .. } => Some(*policy),
+            Self::OutsideRules { policy, .. } => Some(*policy),
             other => other.offence().map(|on| on.policy),
         }
     }
@@ -118,7 +112,6 @@ impl Breach {
     pub fn hint(&self) -> &'static str {
         match self {
             Self::NoEnd => "Set expires_on, or ask for a ttl.",
-            Self::EmptyPolicy { .. } => "Name at least one resource in the policy.",
             Self::OutsideRules { .. } => {
                 "Ask for a resource of an account in the rules, or have an operator add the account."
             }
@@ -145,7 +138,6 @@ impl fmt::Display for Breach {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoEnd => f.write_str("a token must have an end"),
-            Self::EmptyPolicy { policy } => write!(f, "policy {policy} names no resource"),
             Self::OutsideRules { resource, .. } => write!(f, "the rules do not name {resource}"),
             Self::UnknownGroup(on) => write!(f, "{on} is refused: nobody has said what this group can do"),
             Self::WrongScope { on, scope } => {

@@ -6,9 +6,9 @@
 
 mod breach;
 
-use crate::access::{Access, AccessPolicy, Places, Resource};
+use crate::access::{Access, Places, Resource};
 use crate::catalogue::{Catalogue, Class, Group};
-use crate::id::{AccountId, GroupId, ZoneId};
+use crate::id::{AccountId, ZoneId};
 use crate::time::Seconds;
 
 pub use breach::{Breach, Offence};
@@ -63,7 +63,7 @@ pub struct Marks {
 /// Checks what a token would be able to do.
 ///
 /// # Errors
-/// The first [`Breach`], in the order of the policies, their groups and their resources.
+/// The first [`Breach`], in the order of the policies, their resources and their groups.
 pub fn check(
     access: &Access,
     catalogue: &Catalogue,
@@ -73,100 +73,101 @@ pub fn check(
     let lifetime = facts.lifetime.ok_or(Breach::NoEnd)?;
     let mut marks = Marks::default();
     for policy in access.policies() {
+        let groups: Vec<_> = policy.groups().iter().map(|id| (*id, catalogue.get(*id))).collect();
         for resource in policy.resources() {
-            check_place(policy, resource, host)?;
-        }
-        for id in policy.groups() {
-            let offence = |resource: &Resource| offence(policy, *id, catalogue, resource);
-            let Some(group) = catalogue.get(*id) else {
-                if facts.operator_mint {
+            if !inside_rules(resource, host) {
+                return Err(Breach::OutsideRules { policy: policy.source(), resource: resource.clone() });
+            }
+            for (id, group) in &groups {
+                let offence = || {
+                    Box::new(Offence {
+                        policy: policy.source(),
+                        group: *id,
+                        name: group.map(|group| group.name().to_owned()),
+                        resource: resource.clone(),
+                    })
+                };
+                let more = match group {
+                    Some(group) => check_known(group, resource, host, facts, lifetime, offence)?,
                     // Nobody knows what it can do, so the worst is written down.
-                    marks = Marks { escapes_books: true, takeover: true };
-                    continue;
-                }
-                return Err(match policy.resources().first() {
-                    Some(resource) => Breach::UnknownGroup(offence(resource)),
-                    None => Breach::EmptyPolicy { policy: policy.source() },
-                });
-            };
-            for resource in policy.resources() {
-                if group.scope() != resource.scope() {
-                    return Err(Breach::WrongScope { on: offence(resource), scope: group.scope() });
-                }
-                if group.class() == Class::Managing {
-                    check_managing(lifetime, facts, || offence(resource))?;
-                    marks.escapes_books = true;
-                }
-                if takes_over(group, resource, host) {
-                    if !(facts.operator_mint || facts.accepts_takeover) {
-                        return Err(Breach::Takeover { on: offence(resource), class: group.class() });
-                    }
-                    marks.takeover = true;
-                }
+                    None if facts.operator_mint => Marks { escapes_books: true, takeover: true },
+                    None => return Err(Breach::UnknownGroup(offence())),
+                };
+                marks.escapes_books |= more.escapes_books;
+                marks.takeover |= more.takeover;
             }
         }
     }
     Ok(marks)
 }
 
-/// Whether the resource is one of those that the rules name, read in no other way than by its ids.
-fn check_place(policy: &AccessPolicy, resource: &Resource, host: &dyn Host) -> Result<(), Breach> {
-    let inside = match (resource, resource.account()) {
-        (_, Some(account)) => host.knows_account(account),
-        (Resource::User(user), None) => host.user() == Some(*user),
-        (_, None) => false,
-    };
-    if inside {
-        Ok(())
-    } else {
-        Err(Breach::OutsideRules { policy: policy.source(), resource: resource.clone() })
+fn check_known(
+    group: &Group,
+    resource: &Resource,
+    host: &dyn Host,
+    facts: &Facts,
+    lifetime: Seconds,
+    offence: impl Fn() -> Box<Offence>,
+) -> Result<Marks, Breach> {
+    if group.scope() != resource.scope() {
+        return Err(Breach::WrongScope { on: offence(), scope: group.scope() });
+    }
+    let escapes_books = group.class() == Class::Managing;
+    if escapes_books {
+        if !facts.operator_mint {
+            return Err(Breach::ManagingWithoutOperator(offence()));
+        }
+        if lifetime > MAX_MANAGING_LIFETIME {
+            return Err(Breach::ManagingTooLong { on: offence(), lifetime });
+        }
+        if !facts.has_ip_condition {
+            return Err(Breach::ManagingFromAnywhere(offence()));
+        }
+    }
+    let takeover = takes_over(group.class(), resource, host);
+    if takeover && !facts.operator_mint && !facts.accepts_takeover {
+        return Err(Breach::Takeover { on: offence(), class: group.class() });
+    }
+    Ok(Marks { escapes_books, takeover })
+}
+
+/// Whether the rules name where the resource is. The account is the one *in the resource*, whoever
+/// owns the token.
+fn inside_rules(resource: &Resource, host: &dyn Host) -> bool {
+    match resource {
+        Resource::User(user) => host.user() == Some(*user),
+        other => other.account().is_some_and(|account| host.knows_account(account)),
     }
 }
 
-fn check_managing(lifetime: Seconds, facts: &Facts, offence: impl FnOnce() -> Offence) -> Result<(), Breach> {
-    if !facts.operator_mint {
-        Err(Breach::ManagingWithoutOperator(offence()))
-    } else if lifetime > MAX_MANAGING_LIFETIME {
-        Err(Breach::ManagingTooLong { on: offence(), lifetime })
-    } else if !facts.has_ip_condition {
-        Err(Breach::ManagingFromAnywhere(offence()))
-    } else {
-        Ok(())
-    }
-}
-
-/// Whether this group on this resource can rewrite, divert or overhear Brevet.
-fn takes_over(group: &Group, resource: &Resource, host: &dyn Host) -> bool {
-    match group.class() {
-        // What manages members or tokens is refused on every account alike, before this.
+/// Whether a group of this class on this resource can rewrite, divert or overhear Brevet.
+fn takes_over(class: Class, resource: &Resource, host: &dyn Host) -> bool {
+    match class {
+        // What manages tokens is an operator's on every account alike.
         Class::Read | Class::Write | Class::Managing => false,
-        // A user's groups reach wherever the user does.
+        // A user belongs to no account and reaches all of them.
         Class::HostAccount | Class::Unclassified => {
             resource.account().is_none_or(|account| host.hosts_brevet(account))
         }
-        Class::HostZone => may_be_brevet_zone(resource, host),
+        Class::HostZone => may_hold_brevet_zone(resource, host),
     }
 }
 
-fn may_be_brevet_zone(resource: &Resource, host: &dyn Host) -> bool {
-    match (host.brevet_zone(), resource) {
-        (BrevetZone::None, _) => false,
-        (BrevetZone::This(brevet), Resource::Zone { zone, .. }) => *zone == brevet,
-        (BrevetZone::Unnamed, Resource::Zone { zone, account }) => {
+/// Whether the zone of Brevet's URL is, or may be, among what the resource names.
+fn may_hold_brevet_zone(resource: &Resource, host: &dyn Host) -> bool {
+    let brevet = host.brevet_zone();
+    match (resource, brevet) {
+        (_, BrevetZone::None) => false,
+        (Resource::Zone { zone, .. }, BrevetZone::This(brevet)) => *zone == brevet,
+        (Resource::Zone { zone, account }, BrevetZone::Unnamed) => {
             host.hosts_brevet(*account) && host.account_of_zone(*zone).is_none()
         }
-        (BrevetZone::This(_) | BrevetZone::Unnamed, resource) => {
-            resource.account().is_none_or(|account| host.hosts_brevet(account))
+        (Resource::AllZones(account), BrevetZone::This(brevet)) => {
+            host.hosts_brevet(*account) || host.account_of_zone(brevet) == Some(*account)
         }
-    }
-}
-
-fn offence(policy: &AccessPolicy, id: GroupId, catalogue: &Catalogue, resource: &Resource) -> Offence {
-    Offence {
-        policy: policy.source(),
-        group: id,
-        name: catalogue.get(id).map(|group| group.name().to_owned()),
-        resource: resource.clone(),
+        (Resource::AllZones(account), BrevetZone::Unnamed) => host.hosts_brevet(*account),
+        // No zone-scoped group acts on these; were one to, it is not said on which zones.
+        (Resource::Account(_) | Resource::User(_) | Resource::Bucket(_), _) => true,
     }
 }
 

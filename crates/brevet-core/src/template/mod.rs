@@ -262,4 +262,6 @@ impl Template {
 }
 
 #[cfg(test)]
+mod custom_tests;
+#[cfg(test)]
 mod tests;

@@ -39,6 +39,13 @@ impl Holder {
         }
     }
 
+    fn user(&self) -> Option<UserId> {
+        match self {
+            Self::Account(_) => None,
+            Self::User { user, .. } => Some(*user),
+        }
+    }
+
     fn accounts(&self) -> &[AccountId] {
         match self {
             Self::Account(account) => std::slice::from_ref(account),
@@ -124,12 +131,10 @@ impl Template {
             if rows.is_empty() {
                 continue;
             }
-            let resources = match (scope, &target.holder) {
-                (Scope::Zone, _) => zones(target)?,
-                (Scope::User, Holder::User { user, .. }) => vec![Resource::User(*user)],
-                // No user-scoped row counts for an account-owned token.
-                (Scope::User, Holder::Account(_)) => Vec::new(),
-                (_, holder) => needed(holder.accounts())?.iter().copied().map(Resource::Account).collect(),
+            let resources = match scope {
+                Scope::Zone => zones(target)?,
+                Scope::User => target.holder.user().map(Resource::User).into_iter().collect(),
+                _ => needed(target.holder.accounts())?.iter().copied().map(Resource::Account).collect(),
             };
             if resources.is_empty() {
                 let groups = rows.iter().map(|row| row.name.to_string()).collect();
