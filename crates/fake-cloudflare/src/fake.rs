@@ -418,11 +418,29 @@ fn work(state: &mut State, request: &Request<Vec<u8>>, path: &str, effects: &[Ef
         reading: None,
     };
     let mut answer = api::answer(state, &mut ask);
+    #[cfg(feature = "check-answers")]
+    check(state, request, path, &answer);
     let ray = state.source.id(&format!("ray {}", state.calls_made));
     api::put(&mut answer, "cf-ray", &format!("{}-FAKE", ray.chars().take(16).collect::<String>()));
     match fault {
         Some(late) => broken(late, Some(answer)),
         None => Reply::Answer(answer),
+    }
+}
+
+/// An answer that breaks the published schema fails the run. With `null` members asked for, it may.
+#[cfg(feature = "check-answers")]
+fn check(state: &mut State, request: &Request<Vec<u8>>, path: &str, answer: &Answer) {
+    if state.settings.nulls {
+        return;
+    }
+    if let Some(what) = crate::conformance::broken(request.method(), path, answer) {
+        state.violations.push(Violation {
+            what: format!("an answer of the stand-in breaks the schema {what}"),
+            place: "answer".to_owned(),
+            method: request.method().to_string(),
+            path: request.uri().path().to_owned(),
+        });
     }
 }
 

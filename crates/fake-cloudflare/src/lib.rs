@@ -12,6 +12,8 @@
 mod admin;
 mod api;
 mod config;
+#[cfg(feature = "check-answers")]
+mod conformance;
 mod envelope;
 mod fake;
 mod fault;

@@ -233,7 +233,7 @@ impl Desk {
     fn cry_out(&self, before: usize) {
         for violation in self.fake.violations().iter().skip(before) {
             eprintln!(
-                "VIOLATION: {} reached Cloudflare in the {} of {} {}",
+                "VIOLATION: {} (in the {} of {} {})",
                 violation.what, violation.place, violation.method, violation.path
             );
         }

@@ -223,6 +223,9 @@ impl State {
     pub(crate) fn unseat(&mut self, id: &str, works_until: i64) -> Option<Token> {
         let token = self.tokens.remove(id)?;
         self.by_digest.remove(&token.digest);
+        for ghost in self.ghosts.values_mut().filter(|ghost| ghost.token.id == id) {
+            ghost.until = ghost.until.min(works_until);
+        }
         self.ghosts.insert(token.digest, Ghost { token: token.clone(), until: works_until });
         Some(token)
     }
@@ -257,7 +260,10 @@ impl State {
         let digest = value.digest();
         let present = self.by_digest.get(&digest).and_then(|id| self.tokens.get(id)).cloned();
         present.or_else(|| {
-            self.ghosts.get(&digest).filter(|ghost| now < ghost.until).map(|ghost| ghost.token.clone())
+            let ghost = self.ghosts.get(&digest).filter(|ghost| now < ghost.until)?;
+            // A rolled-away value shares its token's fate, but not the new value's spreading.
+            let token = self.tokens.get(&ghost.token.id).unwrap_or(&ghost.token);
+            Some(Token { unknown_until: ghost.token.unknown_until, ..token.clone() })
         })
     }
 

@@ -9,7 +9,7 @@ use crate::instant;
 use crate::refusal::Refusal;
 use crate::state::{Place, State};
 use crate::token::{Action, Target};
-use crate::world::{EPOCH, World, Zone};
+use crate::world::{EPOCH, USER, World, Zone};
 
 /// Longest filter by name, in characters.
 const NAME_MAX: usize = 253;
@@ -91,7 +91,7 @@ fn zone_json(zone: &Zone, world: &World) -> Value {
         "modified_on": made,
         "activated_on": active.then_some(made.as_str()),
         "account": { "id": zone.account, "name": account_name(zone, world) },
-        "owner": { "id": null, "type": "user", "email": null },
+        "owner": { "id": USER, "type": "user", "name": "user@example.com" },
         "meta": { "step": 2, "page_rule_quota": 3, "custom_certificate_quota": 0, "phishing_detected": false },
         "permissions": ["#zone:read"],
         "plan": {
