@@ -16,13 +16,16 @@
 )]
 
 pub mod access;
+pub mod bearer;
 pub mod catalogue;
 pub mod cloudflare;
 pub mod condition;
 pub mod guardrail;
 pub mod id;
 pub mod ledger;
+pub mod policy;
 pub mod rulebook;
+pub mod rules;
 pub mod secret;
 pub mod template;
 pub mod time;

@@ -1,0 +1,302 @@
+//! The findings in words, and as JSON.
+
+use std::fmt;
+
+use serde_json::{Value, json};
+
+use super::document::{MAX_LIFETIME, MAX_REASON_BYTES, VERSION};
+use super::finding::{Finding, PatternProblem, Problem, Section, Severity, UrlProblem};
+use super::source_map::SourceMap;
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+        })
+    }
+}
+
+impl Finding {
+    /// What is wrong, in one sentence without a full stop.
+    pub fn message(&self) -> String {
+        self.problem.to_string()
+    }
+
+    /// What to do about it, in one sentence.
+    pub fn help(&self) -> String {
+        self.problem.help()
+    }
+
+    /// The finding for a machine and a person.
+    pub fn to_json(&self) -> Value {
+        json!({
+            "severity": self.severity.to_string(),
+            "pointer": self.pointer,
+            "code": self.problem.code(),
+            "message": self.message(),
+            "help": self.help(),
+        })
+    }
+
+    /// The same with the line and column in the file that the rules came from.
+    pub fn to_json_at(&self, map: &SourceMap) -> Value {
+        let mut value = self.to_json();
+        if let (Some(place), Some(members)) = (map.locate(&self.pointer), value.as_object_mut()) {
+            members.insert("line".to_owned(), place.line.into());
+            members.insert("column".to_owned(), place.column.into());
+        }
+        value
+    }
+}
+
+impl UrlProblem {
+    fn message(self) -> &'static str {
+        match self {
+            Self::TooLong => "this URL is too long",
+            Self::Scheme => "this URL is not https",
+            Self::UserInfo => "this URL holds a user name or password",
+            Self::Host => "this URL has no valid host name",
+            Self::Port => "this URL has no valid port",
+            Self::Path => "this URL has a path",
+            Self::Tail => "this URL has a query, a fragment or characters that need escaping",
+        }
+    }
+
+    fn help(self) -> &'static str {
+        match self {
+            Self::Scheme => {
+                "Write https://…; plain http is taken for a loopback host only, and in development mode only."
+            }
+            Self::Path => "Write scheme, host and port only, like https://brevet.example.com.",
+            _ => "Write it like https://brevet.example.com, in lower case.",
+        }
+    }
+}
+
+impl PatternProblem {
+    fn message(self) -> &'static str {
+        match self {
+            Self::InnerStar => "a * may only be the last character",
+            Self::StarOnId => "a claim that ends in _id is compared exactly, so it takes no *",
+            Self::OnlyStar => "a * alone would take any value",
+            Self::Text => {
+                "a claim's name or value is empty, too long or has characters that cannot be printed"
+            }
+        }
+    }
+}
+
+fn suggested(suggestion: Option<&String>, or_else: &str) -> String {
+    suggestion.map_or_else(|| or_else.to_owned(), |name| format!("Did you mean \"{name}\"?"))
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::WrongKind { expected, found } => write!(f, "{expected} belongs here, and this is {found}"),
+            Self::UnknownField { name, .. } => write!(f, "there is no field \"{name}\" here"),
+            Self::Reserved { name } => write!(f, "\"{name}\" is reserved for a later version of Brevet"),
+            Self::Missing { name } => write!(f, "the field \"{name}\" is missing"),
+            Self::Version { found } => write!(f, "version {found} of the rules is not known"),
+            Self::TooMany { found, most } => write!(f, "there are {found} entries, and {most} is the most"),
+            Self::Empty => f.write_str("this is empty"),
+            Self::Duplicate { first } => write!(f, "this is already at {first}"),
+            Self::Name { most } => write!(f, "a name has 1 to {most} characters of a-z, 0-9 and -"),
+            Self::NameLikeId => f.write_str("this name could be taken for an id"),
+            Self::ZoneName => f.write_str("a zone's name is a domain name in lower case"),
+            Self::Id(error) => write!(f, "this is no id: {error}"),
+            Self::Time(error) => write!(f, "this cannot be read: {error}"),
+            Self::TooLongSpan { most } => write!(f, "this is longer than {most}"),
+            Self::Digest => f.write_str("this is no SHA-256 in hexadecimal (64 digits)"),
+            Self::Url(problem) => f.write_str(problem.message()),
+            Self::SecretName { prefix } => {
+                write!(f, "this is not the name of a Worker secret that begins with {prefix}")
+            }
+            Self::NotOneOf { choices, .. } => write!(f, "only {} are known here", choices.join(", ")),
+            Self::Dangling { section, name, .. } => write!(f, "there is no {section} \"{name}\""),
+            Self::Taken { section: Section::Operator } => f.write_str(
+                "\"root\" is the operator whose secret is the Worker secret BREVET_OPERATOR_SECRET",
+            ),
+            Self::Taken { section } => write!(f, "a built-in {section} has this name"),
+            Self::Condition(fault) => write!(f, "this cannot be read: {fault}"),
+            Self::Pattern(problem) => f.write_str(problem.message()),
+            Self::Unpinned { shared: true } => {
+                f.write_str("this issuer signs for everybody who has an account there, and nothing pins it")
+            }
+            Self::Unpinned { shared: false } => f.write_str("none of the pinned claims ends in _id"),
+            Self::SecondUser { first } => {
+                write!(f, "only one account may be of family \"user\", and \"{first}\" is one")
+            }
+            Self::UserHostsNothing => f.write_str("a user hosts no Worker"),
+            Self::ZoneOfUser => f.write_str("a zone belongs to an account, and this is a user"),
+            Self::Group(error) => write!(f, "{error}"),
+            Self::Placeholder { expected } => write!(f, "only \"{expected}\" belongs here"),
+            Self::From => f.write_str("a grant is from exactly one client or issuer"),
+            Self::WhenWithoutClaims => f.write_str("a client has no claims to compare"),
+            Self::EveryWorkload => f.write_str("this grant takes every workload of its issuer"),
+            Self::Reason => {
+                write!(f, "a reason of 1 to {MAX_REASON_BYTES} printable characters belongs here")
+            }
+            Self::Template(error) => write!(f, "{error}"),
+            Self::HostsBrevet { zone, account } => {
+                write!(
+                    f,
+                    "\"{zone}\" serves Brevet, and the rules say that account \"{account}\" does not host it"
+                )
+            }
+            Self::UnknownBrevetZone { host } => write!(f, "no zone of the rules has the host \"{host}\""),
+            Self::OverMaxTtl { ttl, max_ttl, from } => {
+                write!(f, "the default lifetime of {ttl} is over {max_ttl}, the most that {from} allows")
+            }
+            Self::NotServedYet => {
+                f.write_str("grants to workloads take effect with a later version of Brevet")
+            }
+            Self::LineAccount => f.write_str("it is not clear for which account this line is"),
+            Self::ZoneElsewhere { zone, account } => {
+                write!(f, "zone \"{zone}\" lies in account \"{account}\", which this line does not name")
+            }
+            Self::NoZoneScope { template } => {
+                write!(f, "template \"{template}\" has nothing that acts on zones")
+            }
+            Self::ZoneNeeded { template } => write!(f, "everything in template \"{template}\" acts on zones"),
+            Self::OperatorOnly { template } => write!(f, "only an operator may use template \"{template}\""),
+            Self::Render(error) => write!(f, "{error}"),
+            Self::Guardrail(breach) => write!(f, "{breach}"),
+            Self::NeedlessTakeover => f.write_str("no token of this grant could rewrite Brevet"),
+            Self::NoUrl => f.write_str("[brevet] has no url"),
+            Self::PlainHttp => f.write_str("plain http is taken in development mode only"),
+            Self::Example => f.write_str("this is taken from the published example"),
+        }
+    }
+}
+
+impl Problem {
+    /// A stable name for the kind of problem.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::WrongKind { .. } => "wrong-kind",
+            Self::UnknownField { .. } => "unknown-field",
+            Self::Reserved { .. } => "reserved",
+            Self::Missing { .. } => "missing",
+            Self::Version { .. } => "version",
+            Self::TooMany { .. } => "too-many",
+            Self::Empty => "empty",
+            Self::Duplicate { .. } => "duplicate",
+            Self::Name { .. } | Self::NameLikeId | Self::ZoneName => "name",
+            Self::Id(_) => "id",
+            Self::Time(_) | Self::TooLongSpan { .. } => "time",
+            Self::Digest => "digest",
+            Self::Url(_) => "url",
+            Self::SecretName { .. } => "secret-name",
+            Self::NotOneOf { .. } => "word",
+            Self::Dangling { .. } => "dangling",
+            Self::Taken { .. } => "taken",
+            Self::Condition(_) => "condition",
+            Self::Pattern(_) => "pattern",
+            Self::Unpinned { .. } => "unpinned",
+            Self::SecondUser { .. } => "second-user",
+            Self::UserHostsNothing | Self::ZoneOfUser => "user",
+            Self::Group(_) => "group",
+            Self::Placeholder { .. } => "placeholder",
+            Self::From => "from",
+            Self::WhenWithoutClaims | Self::EveryWorkload => "when",
+            Self::Reason => "reason",
+            Self::Template(_) => "template",
+            Self::HostsBrevet { .. } | Self::UnknownBrevetZone { .. } => "brevet-zone",
+            Self::OverMaxTtl { .. } => "over-max-ttl",
+            Self::NotServedYet => "not-served-yet",
+            Self::LineAccount => "line-account",
+            Self::ZoneElsewhere { .. } | Self::NoZoneScope { .. } | Self::ZoneNeeded { .. } => "line-zone",
+            Self::OperatorOnly { .. } => "operator-only",
+            Self::Render(_) => "render",
+            Self::Guardrail(_) => "guardrail",
+            Self::NeedlessTakeover => "needless-takeover",
+            Self::NoUrl | Self::PlainHttp | Self::Example => "development-only",
+        }
+    }
+
+    fn help(&self) -> String {
+        let text = match self {
+            Self::UnknownField { suggestion, .. } => {
+                return suggested(
+                    suggestion.as_ref(),
+                    "Take it out, or see docs/brevet.schema.json for what may be here.",
+                );
+            }
+            Self::NotOneOf { suggestion, choices } => {
+                return suggested(suggestion.as_ref(), &format!("Write one of {}.", choices.join(", ")));
+            }
+            Self::Dangling { suggestion, section, .. } => {
+                return suggested(
+                    suggestion.as_ref(),
+                    &format!("Name a known {section}, or add this one to the rules."),
+                );
+            }
+            Self::Missing { name } => return format!("Add {name} = …"),
+            Self::Version { .. } => return format!("Write version = {VERSION}, or update Brevet."),
+            Self::Placeholder { expected } => {
+                return format!("Write \"{expected}\" and fix the value in the allow line of a grant.");
+            }
+            Self::TooLongSpan { .. } => return format!("No token may live longer than {MAX_LIFETIME}."),
+            Self::Url(problem) => problem.help(),
+            Self::WrongKind { .. } => "See docs/brevet.schema.json for what belongs here.",
+            Self::Reserved { .. } => "Take it out until a version of Brevet knows it.",
+            Self::TooMany { .. } => "Take some out; the bound keeps every decision fast.",
+            Self::Empty => "Write at least one entry, or take the field out.",
+            Self::Duplicate { .. } => "Take one of the two out.",
+            Self::Name { .. } => "Write it in lower case, with - between words.",
+            Self::NameLikeId => "Choose a name that does not have 32 hexadecimal digits.",
+            Self::ZoneName => "Write it like example.com; international names in their xn-- form.",
+            Self::Id(_) => "Copy it from Cloudflare's dashboard: 32 lower-case hexadecimal digits.",
+            Self::Time(_) => "Write moments like 2027-01-31T00:00:00Z and durations like 15m, 1h or 30days.",
+            Self::Digest => {
+                "Run `brevet client new NAME`, which prints the digest and shows the secret once."
+            }
+            Self::SecretName { .. } => {
+                "Parent tokens are in secrets like CLOUDFLARE_API_TOKEN, and no rule may name another secret."
+            }
+            Self::Taken { .. } => "Choose another name.",
+            Self::Condition(_) => "Write a list of networks like [\"203.0.113.0/24\"].",
+            Self::Pattern(_) => {
+                "Write the whole value, or its beginning and a * for what follows up to / or :."
+            }
+            Self::Unpinned { .. } => {
+                "Pin it by the id of your organisation, like pin = { repository_owner_id = \"100000001\" }."
+            }
+            Self::SecondUser { .. } => "Use a second installation of Brevet for a second user.",
+            Self::UserHostsNothing => "Take hosts_brevet out here, and write it on the accounts.",
+            Self::ZoneOfUser => "Name the account that has the zone.",
+            Self::Group(_) => "See the permission groups that Brevet knows with GET /v1/permission-groups.",
+            Self::From => "Write from = { client = \"NAME\" } or from = { issuer = \"NAME\" }.",
+            Self::WhenWithoutClaims => "Take when out; a client is known by its secret alone.",
+            Self::EveryWorkload => "Add when = [{ repository_id = \"…\" }] to say which of them.",
+            Self::Reason => {
+                "Write in one line why tokens of this grant may rewrite Brevet; it is journalled with each."
+            }
+            Self::Template(_) => "Write permissions = [{ name = \"DNS Write\", scope = \"zone\" }].",
+            Self::HostsBrevet { .. } => "Write hosts_brevet = true on that account.",
+            Self::UnknownBrevetZone { .. } => "Add its zone to [zone], so that the guardrails know it.",
+            Self::OverMaxTtl { .. } => "Lower the default, or raise the most.",
+            Self::NotServedYet => "Nothing to do; until then nobody can use this grant.",
+            Self::LineAccount => "Add account = \"NAME\" to the line.",
+            Self::ZoneElsewhere { .. } => "Write one line per account: lines are alternatives.",
+            Self::NoZoneScope { .. } => "Take zone out of the line.",
+            Self::ZoneNeeded { .. } => {
+                "Add zone = [\"example.com\"], or zone = \"*\" for all zones of the account."
+            }
+            Self::OperatorOnly { .. } => {
+                "Write a template of your own with just the permissions that the caller needs."
+            }
+            Self::Render(_) => "Change the line so that its template can be used there.",
+            Self::Guardrail(_) => "Take these permissions out of the template, or name other resources.",
+            Self::NeedlessTakeover => {
+                "Take accept_takeover out, so that it cannot come to mean something later."
+            }
+            Self::NoUrl => "Write url = \"https://…\", where this installation is reached.",
+            Self::PlainHttp => "Write an https:// URL.",
+            Self::Example => "Put your own id or digest here.",
+        };
+        text.to_owned()
+    }
+}
