@@ -28,21 +28,18 @@ impl Finding {
         self.problem.help()
     }
 
-    /// The finding for a machine and a person.
-    pub fn to_json(&self) -> Value {
-        json!({
+    /// The finding for a machine and a person; with a source map also the line and column in the file
+    /// that the rules came from.
+    pub fn to_json(&self, map: Option<&SourceMap>) -> Value {
+        let mut value = json!({
             "severity": self.severity.to_string(),
             "pointer": self.pointer,
             "code": self.problem.code(),
             "message": self.message(),
             "help": self.help(),
-        })
-    }
-
-    /// The same with the line and column in the file that the rules came from.
-    pub fn to_json_at(&self, map: &SourceMap) -> Value {
-        let mut value = self.to_json();
-        if let (Some(place), Some(members)) = (map.locate(&self.pointer), value.as_object_mut()) {
+        });
+        let place = map.and_then(|map| map.locate(&self.pointer));
+        if let (Some(place), Some(members)) = (place, value.as_object_mut()) {
             members.insert("line".to_owned(), place.line.into());
             members.insert("column".to_owned(), place.column.into());
         }
