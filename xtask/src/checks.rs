@@ -66,7 +66,11 @@ pub(crate) fn task(arguments: std::vec::IntoIter<OsString>) -> Result<(), Failur
         say::line(&format!("== {name}: {} in {:.1} s", describe(&outcome), took.as_secs_f64()));
         results.push((name, outcome, took));
     }
-    summarise(&results)
+    let (lines, verdict) = summarise(&results);
+    for text in lines {
+        say::line(&text);
+    }
+    verdict
 }
 
 fn choose(mut flags: Flags) -> Result<Vec<String>, Failure> {
@@ -98,31 +102,31 @@ fn describe(outcome: &Outcome) -> String {
     }
 }
 
-fn summarise(results: &[(&str, Outcome, Duration)]) -> Result<(), Failure> {
-    say::line("== summary");
-    for (name, outcome, took) in results {
-        say::line(&format!("{name:<12} {:>7.1} s  {}", took.as_secs_f64(), describe(outcome)));
-    }
+/// The closing lines, and whether the run passed.
+fn summarise(results: &[(&str, Outcome, Duration)]) -> (Vec<String>, Result<(), Failure>) {
+    let mut lines = vec!["== summary".to_owned()];
+    lines.extend(results.iter().map(|(name, outcome, took)| {
+        format!("{name:<12} {:>7.1} s  {}", took.as_secs_f64(), describe(outcome))
+    }));
     let count =
         |wanted: fn(&Outcome) -> bool| results.iter().filter(|(_, outcome, _)| wanted(outcome)).count();
-    let failed = count(|outcome| matches!(outcome, Outcome::Failed(_)));
     let not_run = count(|outcome| matches!(outcome, Outcome::NotRun(_)));
     let passed = count(|outcome| matches!(outcome, Outcome::Passed));
-    if not_run > 0 {
-        say::line(&format!("NOT RUN: {not_run}"));
-    }
-    let skipped = if not_run > 0 { format!(", {not_run} skipped") } else { String::new() };
-    say::line(&format!("steps: {passed} passed, {failed} failed{skipped}"));
-    let names: Vec<&str> = results
+    let failed: Vec<&str> = results
         .iter()
         .filter(|(_, outcome, _)| matches!(outcome, Outcome::Failed(_)))
         .map(|(name, ..)| *name)
         .collect();
-    if names.is_empty() {
-        Ok(())
-    } else {
-        Err(Failure::Step { step: "test".to_owned(), seen: format!("{} failed", names.join(", ")) })
+    let skipped = if not_run > 0 { format!(", {not_run} skipped") } else { String::new() };
+    if not_run > 0 {
+        lines.push(format!("NOT RUN: {not_run}"));
     }
+    lines.push(format!("steps: {passed} passed, {} failed{skipped}", failed.len()));
+    let verdict = match failed.as_slice() {
+        [] => Ok(()),
+        names => Err(Failure::Step { step: "test".to_owned(), seen: format!("{} failed", names.join(", ")) }),
+    };
+    (lines, verdict)
 }
 
 fn run(workshop: &Workshop, step: &str) -> Outcome {
@@ -229,11 +233,13 @@ mod tests {
     fn a_failed_step_fails_the_run_and_one_that_did_not_run_is_no_pass() {
         let second = Duration::from_secs(1);
         let failed = || Outcome::Failed(Failure::Usage("x".to_owned()));
-        assert!(summarise(&[("fmt", Outcome::Passed, second), ("doc", failed(), second)]).is_err());
-        assert!(
-            summarise(&[("fmt", Outcome::Passed, second), ("deny", Outcome::NotRun("y".to_owned()), second)])
-                .is_ok()
-        );
+        let (lines, verdict) = summarise(&[("fmt", Outcome::Passed, second), ("doc", failed(), second)]);
+        assert!(verdict.is_err());
+        assert_eq!(lines.last().unwrap(), "steps: 1 passed, 1 failed");
+        let not_run = Outcome::NotRun("y".to_owned());
+        let (lines, verdict) = summarise(&[("fmt", Outcome::Passed, second), ("deny", not_run, second)]);
+        assert!(verdict.is_ok());
+        assert_eq!(lines.last().unwrap(), "steps: 1 passed, 0 failed, 1 skipped");
         assert_eq!(describe(&Outcome::NotRun("y".to_owned())), "NOT RUN (y)");
     }
 }

@@ -182,7 +182,7 @@ fn unpack(packages: &Path, root: &Path) -> Result<(), Failure> {
             let mut dpkg = Command::new("sh");
             dpkg.args([
                 "-c",
-                "dpkg-deb --fsys-tarfile \"$0\" | tar -x -C \"$1\" --exclude './usr/src/*/compiler' --exclude './usr/src/*/src' --exclude './usr/share'",
+                "dpkg-deb --fsys-tarfile \"$0\" | tar -x -C \"$1\" --no-wildcards-match-slash --exclude './usr/src/*/compiler' --exclude './usr/src/*/src' --exclude './usr/share'",
             ]);
             dpkg.arg(&path).arg(root);
             command::run_within(&mut dpkg, BUILD_LIMIT)?;

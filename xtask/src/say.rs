@@ -15,3 +15,8 @@ pub(crate) fn line(text: &str) {
 pub(crate) fn progress(text: &str) {
     eprintln!("xtask: {text}");
 }
+
+/// Prints a line of the Worker's log.
+pub(crate) fn worker(text: &str) {
+    eprintln!("worker | {text}");
+}
