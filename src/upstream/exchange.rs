@@ -1,9 +1,14 @@
 //! One call, sent as often as it may be and as its time allows.
 
-use cloudflare_tokens::{ApiBase, ApiError, ApiToken, Call, Kind, MAX_ANSWER_BYTES, Repeat, WriteError};
-use http::Method;
+use cloudflare_tokens::{
+    AccessMeaning, ApiBase, ApiError, ApiToken, Call, Kind, MAX_ANSWER_BYTES, Repeat, WriteError,
+};
+use http::{Method, Request, Response};
+
+use brevet_core::cloudflare::Failure;
 
 use super::circuits::{Circuits, Counted, MAX_BLOCK_MS};
+use super::failure;
 use super::pace::{Budget, MAX_TRIES, SILENT_BLOCK_SECONDS, pause_ms};
 use super::spec::SpecError;
 use super::transport::{Transport, TransportError};
@@ -69,9 +74,81 @@ pub(super) struct Failed {
     pub(super) retry_after: Option<u32>,
 }
 
+impl Failed {
+    /// Whether this answer to a verify means that there is no such live token in the family. An address
+    /// that is refused says nothing of the kind.
+    pub(super) fn says_unknown(&self) -> bool {
+        match &self.trouble {
+            Trouble::Answered(error) => match error {
+                ApiError::AccessDenied { meaning, .. } => *meaning != AccessMeaning::Address,
+                ApiError::InvalidToken(_)
+                | ApiError::MalformedAuthorization(_)
+                | ApiError::AuthenticationFailed(_)
+                | ApiError::AuthenticationError(_)
+                | ApiError::MissingCredentials(_) => true,
+                _ => false,
+            },
+            _ => false,
+        }
+    }
+}
+
 impl From<Trouble> for Failed {
     fn from(trouble: Trouble) -> Self {
         Self { trouble, maybe_done: false, retry_after: None }
+    }
+}
+
+/// A call of any kind. Behind this the loop that sends it is compiled once and not for each kind.
+pub(super) trait AnyCall {
+    /// Whether it changes something.
+    fn changes(&self) -> bool;
+    /// When it may be sent again.
+    fn repeat(&self) -> Repeat;
+    /// The request, or why there is none.
+    fn request(&self, base: &ApiBase, token: &ApiToken) -> Result<Request<Vec<u8>>, Trouble>;
+    /// Reads the answer and keeps what it holds.
+    fn take(&mut self, answer: &Response<Vec<u8>>) -> Result<(), Trouble>;
+}
+
+/// A call, or why it cannot be made, and what its answer holds once it has come.
+pub(super) struct Asking<C: Call> {
+    call: Result<C, SpecError>,
+    output: Option<C::Output>,
+}
+
+impl<C: Call> Asking<C> {
+    pub(super) fn new(call: Result<C, SpecError>) -> Self {
+        Self { call, output: None }
+    }
+
+    fn call(&self) -> Result<&C, Trouble> {
+        self.call.as_ref().map_err(|error| Trouble::Spec(*error))
+    }
+
+    /// What the answer holds; there after the call has succeeded.
+    pub(super) fn output(self) -> Result<C::Output, Failure> {
+        self.output.ok_or_else(failure::unusable_answer)
+    }
+}
+
+impl<C: Call> AnyCall for Asking<C> {
+    fn changes(&self) -> bool {
+        self.call().is_ok_and(|call| call.method() != Method::GET)
+    }
+
+    fn repeat(&self) -> Repeat {
+        self.call().map_or(Repeat::OnlyIfNotSent, Call::repeat)
+    }
+
+    fn request(&self, base: &ApiBase, token: &ApiToken) -> Result<Request<Vec<u8>>, Trouble> {
+        self.call()?.request(base, token).map_err(Trouble::Unwritable)
+    }
+
+    fn take(&mut self, answer: &Response<Vec<u8>>) -> Result<(), Trouble> {
+        let read = self.call()?.read(answer.status(), answer.headers(), answer.body());
+        self.output = Some(read.map_err(Trouble::Answered)?);
+        Ok(())
     }
 }
 
@@ -85,12 +162,12 @@ pub(super) struct Exchange<'a, T> {
 
 impl<T: Transport> Exchange<'_, T> {
     /// Sends the call until it succeeds, may not be repeated, or has no time left.
-    pub(super) async fn call<C: Call>(
+    pub(super) async fn call(
         &self,
-        call: &C,
+        call: &mut dyn AnyCall,
         token: &ApiToken,
         counted: Counted,
-    ) -> Result<C::Output, Failed> {
+    ) -> Result<(), Failed> {
         let mut maybe_done = false;
         let mut tries = 0;
         loop {
@@ -103,11 +180,11 @@ impl<T: Transport> Exchange<'_, T> {
                 return Err(Failed { trouble: Trouble::OutOfTime, maybe_done, retry_after: None });
             };
             let trouble = match self.once(call, token, deadline).await {
-                Ok(output) => return Ok(output),
+                Ok(()) => return Ok(()),
                 Err(trouble) => trouble,
             };
             tries += 1;
-            maybe_done |= call.method() != Method::GET && !trouble.surely_undone();
+            maybe_done |= call.changes() && !trouble.surely_undone();
             match self.pause_after(&trouble, tries, call.repeat(), counted) {
                 Ok(pause) => self.transport.sleep_ms(pause).await,
                 Err(retry_after) => return Err(Failed { trouble, maybe_done, retry_after }),
@@ -115,11 +192,11 @@ impl<T: Transport> Exchange<'_, T> {
         }
     }
 
-    async fn once<C: Call>(&self, call: &C, token: &ApiToken, deadline: u32) -> Result<C::Output, Trouble> {
-        let request = call.request(self.base, token).map_err(Trouble::Unwritable)?;
+    async fn once(&self, call: &mut dyn AnyCall, token: &ApiToken, deadline: u32) -> Result<(), Trouble> {
+        let request = call.request(self.base, token)?;
         let sent = self.transport.send(request, deadline, MAX_ANSWER_BYTES).await;
         let answer = sent.map_err(Trouble::Lost)?;
-        call.read(answer.status(), answer.headers(), answer.body()).map_err(Trouble::Answered)
+        call.take(&answer)
     }
 
     /// How long to pause before the next try, or, where there is none, after how many seconds the

@@ -130,11 +130,11 @@ pub(super) fn restless_list() -> Failure {
     )
 }
 
-/// An answer that names something with an id that is none.
+/// An answer that holds nothing that can be used.
 pub(super) fn unusable_answer() -> Failure {
     failure(
         FailureKind::Protocol,
-        "Cloudflare's answer holds an id that is not one.".to_owned(),
+        "Cloudflare's answer holds nothing that can be used.".to_owned(),
         "Check the API base and what stands between.".to_owned(),
     )
 }

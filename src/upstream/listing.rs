@@ -4,9 +4,8 @@ use brevet_core::cloudflare::{Failure, Parents, TokenOwner};
 use brevet_core::id::TokenId;
 use cloudflare_tokens::{ListTokens, Paging};
 
-use super::exchange::{Exchange, Trouble};
-use super::failure::{self, Credential, Scene};
-use super::{Secrets, Transport, Upstream, spec};
+use super::exchange::{Asking, Exchange};
+use super::{Secrets, Transport, Upstream, failure, spec};
 
 /// The most pages read, of 50 tokens each: ten hold the 500 tokens that an account may have, and one
 /// more shows that the list ends there.
@@ -57,17 +56,17 @@ impl<T: Transport, S: Secrets> Upstream<T, S> {
         parents: &Parents,
         name: &str,
     ) -> Result<Pass, Failure> {
-        let scene = Scene { owner, credential: Credential::Parent(&parents.parent), writes: false };
-        let family =
-            spec::family(owner).map_err(|error| failure::of_call(&scene, &Trouble::Spec(error).into()))?;
+        let family = spec::family(owner);
         let mut paging = Paging::default();
         let mut seen = Vec::new();
         let mut pass = Pass { found: Vec::new(), seen: 0, total: 0 };
         loop {
             // Expired tokens are left out: they are harmless, and so many may still be listed that the
             // list has no bound.
-            let call = ListTokens { family, paging, direction: None, include_expired: false };
-            let page = self.with_parents(exchange, owner, parents, &call).await?;
+            let list = |family| ListTokens { family, paging, direction: None, include_expired: false };
+            let mut asking = Asking::new(family.map(list));
+            self.with_parents(exchange, owner, parents, &mut asking).await?;
+            let page = asking.output()?;
             let total = page.info.and_then(|info| info.total_count).unwrap_or_default();
             pass.total = pass.total.max(usize::try_from(total).unwrap_or(usize::MAX));
             let next = page.next(paging);
@@ -75,7 +74,10 @@ impl<T: Transport, S: Secrets> Upstream<T, S> {
                 if token.name == name && !pass.found.contains(&token.id) {
                     pass.found.push(token.id);
                 }
-                seen.push(token.id);
+                // At most 550, so looking through them costs less than sorting code would.
+                if !seen.contains(&token.id) {
+                    seen.push(token.id);
+                }
             }
             match next {
                 None => break,
@@ -83,8 +85,6 @@ impl<T: Transport, S: Secrets> Upstream<T, S> {
                 Some(next) => paging = next,
             }
         }
-        seen.sort_unstable();
-        seen.dedup();
         pass.seen = seen.len();
         Ok(pass)
     }

@@ -34,8 +34,8 @@ use brevet_core::cloudflare::{
 use brevet_core::id::TokenId;
 use brevet_core::secret::Secret;
 use cloudflare_tokens::{
-    ApiBase, ApiError, ApiToken, Call, CreateToken, DeleteToken, Family, GetToken, ListPermissionGroups,
-    RollToken, UpdateToken, VerifyToken,
+    ApiBase, ApiToken, Call, CreateToken, DeleteToken, Family, GetToken, ListPermissionGroups, RollToken,
+    UpdateToken, VerifyToken,
 };
 use serde_json::Value;
 
@@ -48,7 +48,7 @@ pub use spec::SpecError;
 pub use transport::{Secrets, Transport, TransportError};
 
 use circuits::Counted;
-use exchange::{Exchange, Failed, Trouble};
+use exchange::{AnyCall, Asking, Exchange};
 use failure::{Credential, Scene};
 use pace::Budget;
 
@@ -82,13 +82,20 @@ impl<T: Transport, S: Secrets> Upstream<T, S> {
         &self,
         owner: TokenOwner,
         parents: &Parents,
-        call: Result<C, spec::SpecError>,
+        call: Result<C, SpecError>,
     ) -> Result<C::Output, Failure> {
-        let call = call.map_err(|error| {
-            let scene = Scene { owner, credential: Credential::Parent(&parents.parent), writes: true };
-            failure::of_call(&scene, &Trouble::Spec(error).into())
-        })?;
-        self.with_parents(&self.begin(), owner, parents, &call).await
+        let mut asking = Asking::new(call);
+        self.send(owner, parents, &mut asking).await?;
+        asking.output()
+    }
+
+    async fn send(
+        &self,
+        owner: TokenOwner,
+        parents: &Parents,
+        call: &mut dyn AnyCall,
+    ) -> Result<(), Failure> {
+        self.with_parents(&self.begin(), owner, parents, call).await
     }
 
     /// What Cloudflare says of the token that makes the call; `None` where it does not know it in this
@@ -96,27 +103,19 @@ impl<T: Transport, S: Secrets> Upstream<T, S> {
     async fn ask(
         &self,
         exchange: &Exchange<'_, T>,
-        family: Family,
+        family: Result<Family, SpecError>,
         token: &ApiToken,
         counted: Counted,
-    ) -> Result<Option<cloudflare_tokens::Verified>, Failed> {
-        use cloudflare_tokens::AccessMeaning;
-        match exchange.call(&VerifyToken { family }, token, counted).await {
-            Ok(verified) => Ok(Some(verified)),
-            Err(failed) => match failed.trouble {
-                Trouble::Answered(ApiError::AccessDenied { meaning: AccessMeaning::Address, .. }) => {
-                    Err(failed)
-                }
-                Trouble::Answered(
-                    ApiError::InvalidToken(_)
-                    | ApiError::MalformedAuthorization(_)
-                    | ApiError::AuthenticationFailed(_)
-                    | ApiError::AuthenticationError(_)
-                    | ApiError::MissingCredentials(_)
-                    | ApiError::AccessDenied { .. },
-                ) => Ok(None),
-                _ => Err(failed),
-            },
+        scene: &Scene<'_>,
+    ) -> Result<Option<Verified>, Failure> {
+        let mut asking = Asking::new(family.map(|family| VerifyToken { family }));
+        match exchange.call(&mut asking, token, counted).await {
+            Ok(()) => {
+                let verified = spec::verified(asking.output()?);
+                verified.map(Some).ok_or_else(failure::unusable_answer)
+            }
+            Err(failed) if failed.says_unknown() => Ok(None),
+            Err(failed) => Err(failure::of_call(scene, &failed)),
         }
     }
 }
@@ -203,13 +202,7 @@ impl<T: Transport, S: Secrets> Cloudflare for Upstream<T, S> {
         };
         let counted = Counted::Presented(value.digest());
         let scene = Scene { owner, credential: Credential::Presented, writes: false };
-        let told = |failed: &Failed| failure::of_call(&scene, failed);
-        let family = spec::family(owner).map_err(|error| told(&Trouble::Spec(error).into()))?;
-        let answer = self.ask(&self.begin(), family, &token, counted).await;
-        match answer.map_err(|failed| told(&failed))? {
-            Some(verified) => spec::verified(verified).map(Some).ok_or_else(failure::unusable_answer),
-            None => Ok(None),
-        }
+        self.ask(&self.begin(), spec::family(owner), &token, counted, &scene).await
     }
 }
 

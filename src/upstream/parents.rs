@@ -1,11 +1,10 @@
 //! Which parent token a call is made with.
 
 use brevet_core::cloudflare::{Failure, Parents, TokenOwner, Verified};
-use cloudflare_tokens::{ApiToken, Call, Family, TokenForm, TokenStatus};
-use http::Method;
+use cloudflare_tokens::{ApiToken, Family, TokenForm, TokenStatus};
 
 use super::circuits::Counted;
-use super::exchange::{Exchange, Failed, Trouble};
+use super::exchange::{AnyCall, Exchange, Failed, Trouble};
 use super::failure::{self, Credential, NoParent, Scene};
 use super::{Secrets, Transport, Upstream, spec};
 
@@ -36,27 +35,31 @@ enum Life {
 
 impl<T: Transport, S: Secrets> Upstream<T, S> {
     /// Makes the call with the parent, and with its successor where Cloudflare says that it is dead.
-    pub(super) async fn with_parents<C: Call>(
+    pub(super) async fn with_parents(
         &self,
         exchange: &Exchange<'_, T>,
         owner: TokenOwner,
         parents: &Parents,
-        call: &C,
-    ) -> Result<C::Output, Failure> {
+        call: &mut dyn AnyCall,
+    ) -> Result<(), Failure> {
         let mut line = self.line(parents)?;
         // A parent that was dead a moment ago goes last; it may be alive again.
         let now = self.transport.now_ms();
-        line.usable.sort_by_key(|parent| self.circuits.is_dead(parent.name, now));
-        let writes = call.method() != Method::GET;
+        if line.usable.first().is_some_and(|first| self.circuits.is_dead(first.name, now))
+            && line.usable.last().is_some_and(|last| !self.circuits.is_dead(last.name, now))
+        {
+            line.usable.reverse();
+        }
+        let writes = call.changes();
         let mut maybe_done = false;
         let mut dead = Vec::new();
         let mut last = None;
         for parent in &line.usable {
             let scene = Scene { owner, credential: Credential::Parent(parent.name), writes };
             let mut failed = match exchange.call(call, &parent.token, Counted::Owner(owner)).await {
-                Ok(output) => {
+                Ok(()) => {
                     self.circuits.revive(parent.name);
-                    return Ok(output);
+                    return Ok(());
                 }
                 Err(failed) => failed,
             };
@@ -143,28 +146,31 @@ impl<T: Transport, S: Secrets> Upstream<T, S> {
         parent: &Parent<'_>,
     ) -> Result<Life, Failure> {
         let scene = Scene { owner, credential: Credential::Parent(parent.name), writes: false };
-        let told = |failed: &Failed| failure::of_call(&scene, failed);
-        let own = spec::family(owner).map_err(|error| told(&Trouble::Spec(error).into()))?;
+        let own = spec::family(owner);
         // A user-owned token with the right group may make an account's tokens, but is verified as the
         // user's.
-        let families: &[Family] = match (own, parent.token.form()) {
-            (Family::User, TokenForm::Account) => return Ok(Life::Dead(failure::wrong_family(&scene))),
-            (Family::User, _) => &[Family::User],
-            (Family::Account(_), TokenForm::Account) => &[own],
-            (Family::Account(_), TokenForm::User) => &[Family::User],
-            (Family::Account(_), _) => &[own, Family::User],
-        };
-        for family in families {
-            let answer = self.ask(exchange, *family, &parent.token, Counted::Owner(owner)).await;
-            let Some(verified) = answer.map_err(|failed| told(&failed))? else {
-                continue;
-            };
-            if verified.status != TokenStatus::Active {
-                return Ok(Life::Dead(failure::inactive_parent(parent.name, Some(verified.status.as_str()))));
+        let (own_first, user_too) = match (owner, parent.token.form()) {
+            (TokenOwner::User(_), TokenForm::Account) => {
+                return Ok(Life::Dead(failure::wrong_family(&scene)));
             }
-            return spec::verified(verified).map(Life::Alive).ok_or_else(failure::unusable_answer);
+            (TokenOwner::User(_), _) | (TokenOwner::Account(_), TokenForm::Account) => (true, false),
+            (TokenOwner::Account(_), TokenForm::User) => (false, true),
+            (TokenOwner::Account(_), _) => (true, true),
+        };
+        let counted = Counted::Owner(owner);
+        let mut known = None;
+        for (wanted, family) in [(own_first, own), (user_too, Ok(Family::User))] {
+            if wanted && known.is_none() {
+                known = self.ask(exchange, family, &parent.token, counted, &scene).await?;
+            }
         }
-        Ok(Life::Dead(failure::inactive_parent(parent.name, None)))
+        Ok(match known {
+            Some(verified) if verified.status == TokenStatus::Active.as_str() => Life::Alive(verified),
+            other => {
+                let status = other.as_ref().map(|verified| verified.status.as_str());
+                Life::Dead(failure::inactive_parent(parent.name, status))
+            }
+        })
     }
 
     /// The parents with their tokens. The first one must be there; a successor may not be there yet.

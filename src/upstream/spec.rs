@@ -7,7 +7,7 @@ use brevet_core::cloudflare::{TokenOwner, TokenSpec, TokenView, Verified};
 use brevet_core::id;
 use brevet_core::time::Timestamp;
 use cloudflare_tokens::{
-    Condition, Effect, Family, Group, GroupId, NewToken, PermissionGroup, Policy, RequestIp, ResourceValue,
+    Condition, Effect, Family, GroupId, NewToken, PermissionGroup, Policy, RequestIp, ResourceValue,
     SettableStatus, Time, Token, TokenId, TokenUpdate,
 };
 use serde_json::{Map, Value, json};
@@ -87,12 +87,16 @@ pub(super) fn token_update(spec: &TokenSpec) -> Result<TokenUpdate, SpecError> {
 }
 
 fn policies(value: &Value) -> Result<Vec<Policy>, SpecError> {
-    let list = value.as_array().ok_or(SpecError::Policies)?;
-    list.iter().enumerate().map(|(index, value)| policy(value).ok_or(SpecError::Policy(index))).collect()
+    let mut policies = Vec::new();
+    for (index, value) in value.as_array().ok_or(SpecError::Policies)?.iter().enumerate() {
+        policies.push(policy(value).ok_or(SpecError::Policy(index))?);
+    }
+    Ok(policies)
 }
 
 /// Reads a policy strictly: what would not be sent as it stands here is refused, so that what was
-/// authorised is what Cloudflare gets.
+/// authorised is what Cloudflare gets. Loops instead of collecting into maps, which would link sorting
+/// code into the Worker.
 fn policy(value: &Value) -> Option<Policy> {
     let object = value.as_object()?;
     let effect = match object.get("effect")?.as_str()? {
@@ -100,25 +104,26 @@ fn policy(value: &Value) -> Option<Policy> {
         "deny" => Effect::Deny,
         _ => return None,
     };
-    let groups = object.get("permission_groups")?.as_array()?;
-    let groups =
-        groups.iter().map(|group| Some(Group::from(group.get("id")?.as_str()?.parse::<GroupId>().ok()?)));
-    let resources = object.get("resources")?.as_object()?;
-    let resources = resources.iter().map(|(key, value)| Some((key.clone(), resource(value)?)));
-    Some(Policy {
-        id: None,
-        effect,
-        resources: resources.collect::<Option<_>>()?,
-        groups: groups.collect::<Option<_>>()?,
-    })
+    let mut policy = Policy { id: None, effect, resources: BTreeMap::new(), groups: Vec::new() };
+    for group in object.get("permission_groups")?.as_array()? {
+        let id: GroupId = group.get("id")?.as_str()?.parse().ok()?;
+        policy.groups.push(id.into());
+    }
+    for (key, value) in object.get("resources")?.as_object()? {
+        policy.resources.insert(key.clone(), resource(value)?);
+    }
+    Some(policy)
 }
 
 fn resource(value: &Value) -> Option<ResourceValue> {
     match value {
         Value::String(text) if text == "*" => Some(ResourceValue::All),
         Value::Object(map) => {
-            let nested = map.iter().map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())));
-            nested.collect::<Option<BTreeMap<_, _>>>().map(ResourceValue::Nested)
+            let mut nested = BTreeMap::new();
+            for (key, value) in map {
+                nested.insert(key.clone(), value.as_str()?.to_owned());
+            }
+            Some(ResourceValue::Nested(nested))
         }
         _ => None,
     }
@@ -127,7 +132,11 @@ fn resource(value: &Value) -> Option<ResourceValue> {
 /// Reads a condition strictly: one that is not understood must not pass for none.
 fn condition(value: &Value) -> Result<Condition, SpecError> {
     fn ranges(value: &Value) -> Option<Vec<String>> {
-        value.as_array()?.iter().map(|range| range.as_str().map(str::to_owned)).collect()
+        let mut ranges = Vec::new();
+        for range in value.as_array()? {
+            ranges.push(range.as_str()?.to_owned());
+        }
+        Some(ranges)
     }
     let read = || {
         let object = value.as_object().filter(|object| object.len() == 1)?;
