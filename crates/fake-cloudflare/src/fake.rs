@@ -22,7 +22,7 @@ use crate::{BASE, admin};
 /// Header by which a test says from which address it calls. Without it the peer's address counts.
 pub const CLIENT_IP_HEADER: &str = "x-fake-client-ip";
 /// Largest body that is kept in the list of calls, in bytes.
-const BODY_KEPT: usize = 65_536;
+const BODY_KEPT: usize = 16_384;
 
 /// The address of the connection's other end; a server puts it into the request's extensions.
 /// Without it the caller is 127.0.0.1.

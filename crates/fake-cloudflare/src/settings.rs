@@ -76,8 +76,10 @@ pub struct Settings {
     pub inactive_verify: InactiveVerify,
     /// verify of a token whose `not_before` is to come: 401/1000, or 200 and `active`.
     pub not_yet_valid_verify: InactiveVerify,
-    /// The code in `messages` of a successful verify (10000).
+    /// A successful verify carries the message with the code 10000 (true).
     pub verify_message: bool,
+    /// A roll must carry a JSON object, as the schema says (true). The official SDKs send no body.
+    pub roll_needs_body: bool,
     /// Absent members are `null` instead of left out.
     pub nulls: bool,
     /// Take times with fractions of a second, and cut them.
@@ -122,6 +124,7 @@ impl Default for Settings {
             inactive_verify: InactiveVerify::Status,
             not_yet_valid_verify: InactiveVerify::Unauthorized,
             verify_message: true,
+            roll_needs_body: true,
             nulls: false,
             accept_milliseconds: false,
             common_check: CommonCheck::Off,

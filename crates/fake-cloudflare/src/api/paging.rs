@@ -1,5 +1,7 @@
 //! Paging and direction of lists.
 
+use std::ops::RangeInclusive;
+
 use serde_json::{Value, json};
 
 use super::Ask;
@@ -20,18 +22,27 @@ pub(super) struct Page {
 }
 
 impl Page {
-    /// Reads `page` and `per_page`.
+    /// Reads `page` and `per_page` with the bounds that most lists have.
     pub(super) fn of(ask: &Ask<'_>) -> Result<Self, Refusal> {
+        Self::within(ask, PER_PAGE, PER_PAGE_MIN..=PER_PAGE_MAX)
+    }
+
+    /// Reads `page` and `per_page` with a list's own bounds.
+    pub(super) fn within(
+        ask: &Ask<'_>,
+        per_page: usize,
+        bounds: RangeInclusive<usize>,
+    ) -> Result<Self, Refusal> {
         let number = |name: &str, default: usize| match ask.parameter(name) {
             None => Ok(default),
             Some(text) => text.parse().map_err(|_| Refusal::query(format!("{name} must be a whole number"))),
         };
-        let page = Self { number: number("page", 1)?, per_page: number("per_page", PER_PAGE)? };
+        let page = Self { number: number("page", 1)?, per_page: number("per_page", per_page)? };
         if page.number < 1 {
             return Err(Refusal::query("page must be at least 1"));
         }
-        if !(PER_PAGE_MIN..=PER_PAGE_MAX).contains(&page.per_page) {
-            return Err(Refusal::query(format!("per_page must be {PER_PAGE_MIN} to {PER_PAGE_MAX}")));
+        if !bounds.contains(&page.per_page) {
+            return Err(Refusal::query(format!("per_page must be {} to {}", bounds.start(), bounds.end())));
         }
         Ok(page)
     }

@@ -2,12 +2,18 @@
 
 use serde_json::{Value, json};
 
+use super::paging::Page;
 use super::{Ask, may, only_get};
 use crate::envelope::{Answer, json_answer, listing, success};
 use crate::instant;
 use crate::refusal::Refusal;
 use crate::state::{Place, State};
 use crate::token::{Action, Target};
+
+/// DNS records on a page where none are asked.
+const RECORDS_PER_PAGE: usize = 100;
+/// Most DNS records on a page.
+const RECORDS_PER_PAGE_MAX: usize = 5_000_000;
 
 /// The account's Workers: there are none.
 pub(super) fn scripts(state: &mut State, ask: &mut Ask<'_>, account: &str) -> Result<Answer, Refusal> {
@@ -39,10 +45,9 @@ pub(super) fn dns_records(state: &mut State, ask: &mut Ask<'_>, zone: &str) -> R
         "GET" => {
             admit(state, ask, zone, Action::ReadDns)?;
             let records = state.dns_records.get(zone).cloned().unwrap_or_default();
-            let count = records.len();
-            let info =
-                json!({ "page": 1, "per_page": 100, "count": count, "total_count": count, "total_pages": 1 });
-            Ok(json_answer(200, &listing(records, info)))
+            let (shown, info) =
+                Page::within(ask, RECORDS_PER_PAGE, 1..=RECORDS_PER_PAGE_MAX)?.cut(records, true);
+            Ok(json_answer(200, &listing(shown, info)))
         }
         "POST" => {
             admit(state, ask, zone, Action::WriteDns)?;

@@ -286,7 +286,8 @@ fn delete(state: &mut State, ask: &mut Ask<'_>, family: &Owner, id: &str) -> Res
 fn roll(state: &mut State, ask: &mut Ask<'_>, family: &Owner, id: &str) -> Result<Value, Refusal> {
     admit(state, ask, family, true)?;
     owned(state, family, id)?;
-    if !ask.json()?.is_object() {
+    let excused = ask.body.is_empty() && !state.settings.roll_needs_body;
+    if !excused && !ask.json()?.is_object() {
         return Err(Refusal::body("", "body must be an object"));
     }
     let value = state.source.next_value(family.value_prefix());

@@ -261,6 +261,16 @@ fn a_roll_needs_a_json_object() {
 }
 
 #[test]
+fn a_roll_can_be_taken_without_a_body_as_the_official_sdks_send_it() {
+    let desk = Desk::with(|settings| settings.roll_needs_body = false);
+    let token = desk.mint(harmless());
+    let path = main_path(&format!("/{}/value", token.id));
+    desk.put(&path, &desk.main_parent(), json!([])).refused(400, 400);
+    assert!(desk.call("PUT", &path, &desk.main_parent(), None).result().is_string());
+    assert!(desk.put(&path, &desk.main_parent(), json!({})).result().is_string());
+}
+
+#[test]
 fn a_repeated_create_makes_a_second_token() {
     let desk = Desk::new();
     assert_ne!(desk.mint(harmless()).id, desk.mint(harmless()).id);

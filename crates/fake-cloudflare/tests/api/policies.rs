@@ -301,6 +301,8 @@ fn products_refuse_what_no_policy_allows() {
         json!({ "type": "TXT", "name": "_acme-challenge.example.com", "content": "proof", "ttl": 60 });
     let made = desk.post(&records, &able.value, record);
     assert_eq!(desk.get(&records, &able.value).result()[0], *made.result());
+    let beyond = desk.get(&format!("{records}?page=2"), &able.value);
+    assert_eq!(beyond.result(), &json!([]), "who asks page by page comes to an end");
     let other = format!("/accounts/{APPS_ACCOUNT}/workers/scripts");
     desk.get(&other, &able.value).refused(403, 10000);
 }
