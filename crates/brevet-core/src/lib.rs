@@ -17,11 +17,13 @@
 
 pub mod access;
 pub mod bearer;
+pub mod broker;
 pub mod catalogue;
 pub mod cloudflare;
 pub mod condition;
 pub mod guardrail;
 pub mod id;
+pub mod json;
 pub mod ledger;
 pub mod policy;
 pub mod rulebook;

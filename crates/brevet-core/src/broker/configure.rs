@@ -1,0 +1,284 @@
+//! Reading and replacing the rules.
+
+use serde_json::Value;
+
+use crate::bearer::Bearer;
+use crate::broker::difference::{self, Removed};
+use crate::broker::fault::{Fault, NoRules};
+use crate::broker::in_force;
+use crate::broker::mint::parents_of;
+use crate::broker::ports::{Ports, Visitor};
+use crate::broker::session::Session;
+use crate::cloudflare::TokenOwner;
+use crate::ledger::book::LeaseKey;
+use crate::ledger::lease::Lease;
+use crate::ledger::protocol::{Answer, Operation, PROTOCOL, Request};
+use crate::policy::{Caller, Policy, authenticate_root};
+use crate::rulebook::{Kept, PushRefusal, RulebookAnswer, RulebookRequest, RulesMark};
+use crate::rules::{self, Finding, SourceMap};
+
+/// The most leases that a push with `revoke` ends by itself: each costs a call to Cloudflare, and a
+/// request may make 50 on the free plan.
+pub(super) const MOST_REVOKED: u32 = 30;
+
+/// What shall happen to live leases that rest on what a push removes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Removal {
+    /// Not said: the push is refused if there are any.
+    Ask,
+    /// They end.
+    Revoke,
+    /// They run out.
+    Keep,
+}
+
+/// Rules that were pushed.
+#[derive(Debug)]
+pub struct Pushed {
+    /// Their version.
+    pub mark: RulesMark,
+    /// The ledgers that do not have them yet.
+    pub missing: Vec<String>,
+    /// What they warn of.
+    pub warnings: Vec<Finding>,
+    /// The leases that ended.
+    pub revoked: Vec<String>,
+}
+
+/// Who may read or replace the rules: an operator with the power, or the root operator where no rules
+/// are in force yet.
+async fn operator<P: Ports>(
+    ports: &P,
+    bearer: Bearer,
+    visitor: &Visitor,
+) -> Result<(Caller, Option<Session>), Fault> {
+    let settings = ports.settings();
+    match Session::open(ports, bearer.clone(), visitor).await {
+        Ok(session) if session.caller.powers().config => Ok((session.caller.clone(), Some(session))),
+        Ok(_) => Err(Fault::Power("config")),
+        // Without usable rules there is the root operator alone. Development elsewhere stays closed.
+        Err(fault @ Fault::NoRules(NoRules::DevelopmentElsewhere)) => Err(fault),
+        Err(Fault::NoRules(_)) => authenticate_root(&bearer, settings.development, settings.root.as_ref())
+            .map(|caller| (caller, None))
+            .map_err(Fault::Auth),
+        Err(fault) => Err(fault),
+    }
+}
+
+/// A version of the rules; without a number the one in force. `None` where there is none.
+///
+/// # Errors
+/// Who may not read it, and [`Fault::Unreachable`].
+pub async fn version<P: Ports>(
+    ports: &P,
+    bearer: Bearer,
+    visitor: &Visitor,
+    number: Option<u64>,
+) -> Result<Option<Kept>, Fault> {
+    operator(ports, bearer, visitor).await?;
+    match ports.rulebook(&RulebookRequest::Get { version: number }).await.map_err(Fault::Unreachable)? {
+        RulebookAnswer::Version(kept) => Ok(kept),
+        _ => Err(misunderstood()),
+    }
+}
+
+/// The versions kept, newest first.
+///
+/// # Errors
+/// As [`version`].
+pub async fn history<P: Ports>(ports: &P, bearer: Bearer, visitor: &Visitor) -> Result<Vec<Kept>, Fault> {
+    operator(ports, bearer, visitor).await?;
+    match ports.rulebook(&RulebookRequest::History).await.map_err(Fault::Unreachable)? {
+        RulebookAnswer::History(versions) => Ok(versions),
+        _ => Err(misunderstood()),
+    }
+}
+
+/// Looks rules over without putting them in force, and tells the errors and warnings.
+///
+/// # Errors
+/// Who may not.
+pub async fn lint<P: Ports>(
+    ports: &P,
+    bearer: Bearer,
+    visitor: &Visitor,
+    rules: &Value,
+    places: &SourceMap,
+) -> Result<Vec<Finding>, Fault> {
+    operator(ports, bearer, visitor).await?;
+    match compile(ports, rules) {
+        Ok((_, findings)) | Err(Unfit::Findings(findings)) => Ok(findings),
+        Err(unfit @ Unfit::Example) => Err(unfit.fault(places)),
+    }
+}
+
+/// Why rules cannot be put in force.
+enum Unfit {
+    Findings(Vec<Finding>),
+    Example,
+}
+
+impl Unfit {
+    fn fault(self, places: &SourceMap) -> Fault {
+        match self {
+            Self::Findings(findings) => Fault::Rules { findings, places: places.clone() },
+            Self::Example => Fault::ExampleRules,
+        }
+    }
+}
+
+fn compile<P: Ports>(ports: &P, value: &Value) -> Result<(Policy, Vec<Finding>), Unfit> {
+    let document = rules::read(value).map_err(Unfit::Findings)?;
+    if !ports.settings().development {
+        if rules::is_example(&document) {
+            return Err(Unfit::Example);
+        }
+        let findings = rules::development_only(&document);
+        if !findings.is_empty() {
+            return Err(Unfit::Findings(findings));
+        }
+    }
+    rules::compile(document).map_err(Unfit::Findings)
+}
+
+/// Puts rules in force.
+///
+/// # Errors
+/// Who may not, what is wrong with them, and what live leases rest on.
+pub async fn push<P: Ports>(
+    ports: &P,
+    bearer: Bearer,
+    visitor: &Visitor,
+    expected: Option<u64>,
+    rules: &Value,
+    places: &SourceMap,
+    removal: Removal,
+) -> Result<Pushed, Fault> {
+    // What is widened is told by the rules that are in force now, not half a minute ago.
+    in_force::forget(ports);
+    let (caller, session) = operator(ports, bearer, visitor).await?;
+    let expected = expected.ok_or(Fault::NoIfMatch)?;
+    let (policy, warnings) = compile(ports, rules).map_err(|reason| reason.fault(places))?;
+    let present = session.as_ref().map(|session| session.in_force.as_ref());
+    if let Some(present) = present.filter(|present| present.mark.version != expected) {
+        return Err(Fault::RulesMoved { present: present.mark.version });
+    }
+    // In development the example is in force until the first push, and nothing rests on it.
+    let old = present.map(|present| &present.policy);
+    let old_rules =
+        present.and_then(|present| serde_json::from_str::<Value>(&present.json).ok()).unwrap_or_default();
+    let widened = difference::widened(&old_rules, rules);
+    if !widened.is_empty() && !caller.is_root() {
+        return Err(Fault::NeedsRoot(widened));
+    }
+    let revoked = match (old, &session) {
+        (Some(old), Some(session)) => {
+            let removed = Removed::between(&old_rules, rules);
+            clear(ports, session, old, &policy, &removed, removal).await?
+        }
+        _ => Vec::new(),
+    };
+    let mut ledgers: Vec<String> = old
+        .into_iter()
+        .chain([&policy])
+        .flat_map(Policy::accounts)
+        .map(|account| account.owner().ledger_name())
+        .collect();
+    ledgers.sort_unstable();
+    ledgers.dedup();
+    let source_map = Some(places.to_json().to_string());
+    let request =
+        RulebookRequest::Push { expected, json: rules.to_string(), source_map, ledgers, by: caller.owner() };
+    match ports.rulebook(&request).await.map_err(Fault::Unreachable)? {
+        RulebookAnswer::Pushed { mark, missing } => {
+            in_force::take(ports, mark.clone(), rules.to_string())?;
+            Ok(Pushed { mark, missing, warnings, revoked })
+        }
+        RulebookAnswer::Refused(PushRefusal::Moved { present }) => Err(Fault::RulesMoved { present }),
+        _ => Err(misunderstood()),
+    }
+}
+
+/// Looks at the live leases that rest on what is removed, and ends them where that was asked for.
+async fn clear<P: Ports>(
+    ports: &P,
+    session: &Session,
+    old: &Policy,
+    new: &Policy,
+    removed: &Removed,
+    removal: Removal,
+) -> Result<Vec<String>, Fault> {
+    let gone: Vec<_> = old
+        .accounts()
+        .filter(|account| !new.accounts().any(|kept| kept.owner() == account.owner()))
+        .collect();
+    let mut occupied = Vec::new();
+    for account in gone {
+        if !live(ports, session, account.owner(), &[], &[]).await?.is_empty() {
+            occupied.push(account.name().to_owned());
+        }
+    }
+    if !occupied.is_empty() {
+        return Err(Fault::AccountHasLeases { accounts: occupied });
+    }
+    if removed.is_empty() || removal == Removal::Keep {
+        return Ok(Vec::new());
+    }
+    let owners: Vec<String> = removed.clients.iter().map(|name| format!("client:{name}")).collect();
+    let mut resting = Vec::new();
+    for account in old.accounts() {
+        let leases = live(ports, session, account.owner(), &removed.grants, &owners).await?;
+        resting.extend(leases.into_iter().map(|lease| (account, lease)));
+    }
+    let ids = || resting.iter().map(|(_, lease)| lease.id.to_string()).collect::<Vec<_>>();
+    if resting.is_empty() {
+        return Ok(Vec::new());
+    }
+    let most = usize::try_from(MOST_REVOKED).unwrap_or(usize::MAX);
+    if removal == Removal::Ask || resting.len() > most {
+        return Err(Fault::LeavesLeases { removed: removed.words(), leases: ids() });
+    }
+    for (account, lease) in &resting {
+        let operation = Operation::Revoke { key: LeaseKey::Lease(lease.id), parents: parents_of(account) };
+        match ask(ports, session, account.owner(), operation).await? {
+            Answer::Failed(failure) => return Err(Fault::Upstream(failure)),
+            Answer::Lease { .. } | Answer::Refused(_) => {}
+            _ => return Err(misunderstood()),
+        }
+    }
+    Ok(ids())
+}
+
+async fn live<P: Ports>(
+    ports: &P,
+    session: &Session,
+    owner: TokenOwner,
+    grants: &[String],
+    owners: &[String],
+) -> Result<Vec<Lease>, Fault> {
+    let operation =
+        Operation::Live { grants: grants.to_vec(), owners: owners.to_vec(), limit: MOST_REVOKED + 1 };
+    match ask(ports, session, owner, operation).await? {
+        Answer::Leases { leases, .. } => Ok(leases),
+        Answer::Refused(refusal) => Err(Fault::Ledger(refusal)),
+        _ => Err(misunderstood()),
+    }
+}
+
+async fn ask<P: Ports>(
+    ports: &P,
+    session: &Session,
+    owner: TokenOwner,
+    operation: Operation,
+) -> Result<Answer, Fault> {
+    let request =
+        Request { protocol: PROTOCOL, rules: session.in_force.mark.clone(), owner: None, operation };
+    ports.ledger(owner, &request).await.map_err(Fault::Unreachable)
+}
+
+fn misunderstood() -> Fault {
+    Fault::Unreachable(crate::broker::Unreachable {
+        part: "register of rules",
+        reason: "it gave an answer to another question".to_owned(),
+    })
+}

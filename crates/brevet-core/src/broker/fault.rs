@@ -1,0 +1,442 @@
+//! Everything that can stop a request, and the one place where it becomes an answer.
+//!
+//! Rich inside, poor outside: a [`Fault`] holds the evidence, its [`Face`] what a caller may see.
+
+use crate::bearer::BearerError;
+use crate::broker::ports::Unreachable;
+use crate::cloudflare::{Failure, FailureKind};
+use crate::json::JsonError;
+use crate::ledger::protocol::Refusal;
+use crate::policy::{AskError, AuthError, Denial};
+
+/// What stops a request.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fault {
+    /// The Authorization header is missing or malformed.
+    Bearer(BearerError),
+    /// The credential is not good. Why is for the log only.
+    Auth(AuthError),
+    /// Cloudflare does not know the token that was to be verified there.
+    UnknownToken,
+    /// The rules or the guardrails refuse.
+    Denied(Box<Denial>),
+    /// The request's body does not say what it should.
+    Ask(AskError),
+    /// The body is not the JSON it should be.
+    Json(JsonError),
+    /// The request itself is wrong.
+    Request(RequestError),
+    /// No rules are in force.
+    NoRules(NoRules),
+    /// The operator lacks this power.
+    Power(&'static str),
+    /// The ledger's books refuse.
+    Ledger(Refusal),
+    /// Cloudflare failed.
+    Upstream(Failure),
+    /// The outcome of a create is unknown.
+    OutcomeUnknown(Failure),
+    /// A part of this installation cannot be reached.
+    Unreachable(Unreachable),
+    /// The address asks too often; it may come again after so many seconds.
+    TooOften(u32),
+    /// The installation is not set up: which secret is missing or unusable, and why.
+    NotSetUp(String),
+    /// The rules pushed are not good.
+    Rules {
+        /// What was found.
+        findings: Vec<crate::rules::Finding>,
+        /// Where each part of them stands in the operator's file.
+        places: crate::rules::SourceMap,
+    },
+    /// The rules pushed hold an id or digest of the example.
+    ExampleRules,
+    /// A push was made on another version than the one in force.
+    RulesMoved {
+        /// The version in force.
+        present: u64,
+    },
+    /// A push needs the version it was made on.
+    NoIfMatch,
+    /// A push that widens who may do what needs the root operator.
+    NeedsRoot(Vec<String>),
+    /// A push takes away what live leases rest on.
+    LeavesLeases {
+        /// What is removed.
+        removed: Vec<String>,
+        /// The leases concerned, at most a page of them.
+        leases: Vec<String>,
+    },
+    /// A push removes an account that has live leases.
+    AccountHasLeases {
+        /// The accounts.
+        accounts: Vec<String>,
+    },
+}
+
+/// What is wrong with a request itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RequestError {
+    /// There is no such path.
+    NoSuchPath,
+    /// The path takes other methods: these.
+    Method(&'static str),
+    /// The body is longer than this many bytes.
+    BodyTooLong(usize),
+    /// The body is compressed.
+    Encoded,
+    /// The body is not declared as JSON.
+    NotJson,
+    /// A query parameter is wrong: which one, and what it should be.
+    Query(&'static str, &'static str),
+    /// An id in the path is none: what it should be.
+    Id(&'static str),
+    /// A member of the body is wrong: its JSON pointer, and what it should be.
+    Member(&'static str, &'static str),
+    /// The account is none of the rules'.
+    UnknownAccount,
+    /// The rules know several accounts and the request names none.
+    AmbiguousAccount,
+    /// The drop-in surface serves the token endpoints only.
+    NotATokenEndpoint,
+    /// The token to verify is not of a Cloudflare token's form.
+    NotACloudflareToken,
+}
+
+/// Why no rules are in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoRules {
+    /// None were pushed yet.
+    NeverPushed,
+    /// Those in force cannot be used by this build.
+    Unusable(String),
+    /// Development mode is on and the request came to another host than loopback.
+    DevelopmentElsewhere,
+    /// They hold an id of the example, outside development mode.
+    Example,
+}
+
+/// What a caller sees of a fault.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Face {
+    /// The HTTP status.
+    pub status: u16,
+    /// The stable name of the problem, in kebab case.
+    pub kind: &'static str,
+    /// A short sentence that is the same for every such problem.
+    pub title: &'static str,
+    /// What happened this time.
+    pub detail: String,
+    /// What to do next.
+    pub hint: String,
+    /// The field (of the body) or the rule concerned.
+    pub pointer: Option<String>,
+    /// The error code in a Cloudflare envelope.
+    pub code: i64,
+    /// Seconds after which to try again.
+    pub retry_after: Option<u32>,
+    /// Whether a client that retries by itself should: a definite refusal says no.
+    pub should_retry: bool,
+    /// Further facts, as members of the problem.
+    pub more: Vec<(&'static str, serde_json::Value)>,
+}
+
+impl Face {
+    fn new(status: u16, code: i64, kind: &'static str, title: &'static str) -> Self {
+        Self {
+            status,
+            kind,
+            title,
+            detail: String::new(),
+            hint: String::new(),
+            pointer: None,
+            code,
+            retry_after: None,
+            should_retry: false,
+            more: Vec::new(),
+        }
+    }
+
+    fn said(mut self, detail: impl Into<String>, hint: impl Into<String>) -> Self {
+        self.detail = detail.into();
+        self.hint = hint.into();
+        self
+    }
+
+    fn later(mut self, seconds: u32) -> Self {
+        self.retry_after = Some(seconds);
+        self.should_retry = true;
+        self
+    }
+}
+
+/// Seconds after which asking a part of this installation again makes sense: an object restarts in
+/// less.
+const PART_RETRY: u32 = 2;
+
+impl Fault {
+    /// What the caller sees.
+    pub fn face(&self) -> Face {
+        match self {
+            Self::Bearer(error) => {
+                let missing = matches!(error, BearerError::Missing);
+                let face = if missing {
+                    Face::new(401, 9106, "missing-credential", "A credential is needed")
+                } else {
+                    Face::new(400, 6003, "malformed-credential", "The Authorization header is malformed")
+                };
+                face.said(error.to_string(), "Send the header \"Authorization: Bearer <credential>\" with a Brevet client or operator secret.")
+            }
+            // One answer for every reason: an unknown, a wrong, an expired and a misplaced credential
+            // are not told apart.
+            Self::Auth(_) => Face::new(401, 1000, "invalid-credential", "The credential is not valid").said(
+                "Brevet does not accept this credential.",
+                "Check that it is complete, belongs to this installation, has not been rotated or expired, and is used from an address that its rule allows.",
+            ),
+            Self::UnknownToken => Face::new(401, 1000, "unknown-token", "Invalid API Token").said(
+                "Invalid API Token.",
+                "It may be revoked, rolled or mistyped, or belong to the other family: account tokens are verified at /accounts/{id}/tokens/verify, user tokens at /user/tokens/verify.",
+            ),
+            Self::Denied(denial) => {
+                let mut face = Face::new(denial.status(), 9109, denial.code(), denial.title()).said(denial.detail(), denial.hint());
+                face.pointer = denial.pointer();
+                face
+            }
+            Self::Ask(error) => {
+                let mut face = Face::new(400, 1001, "invalid-request", "The request does not say what it should").said(error.to_string(), error.hint());
+                face.pointer = Some(error.pointer().to_owned());
+                face
+            }
+            Self::Json(error) => Face::new(400, 1001, "invalid-json", "The body cannot be read")
+                .said(error.to_string(), "Send one JSON object with each member once."),
+            Self::Request(error) => request_face(error),
+            Self::NoRules(reason) => no_rules_face(reason),
+            Self::Power(power) => Face::new(403, 9109, "power-missing", "The operator lacks a power").said(
+                format!("This needs the power \"{power}\"."),
+                format!("Use the credential of an operator whose rule has \"{power}\" in `may`."),
+            ),
+            Self::Ledger(refusal) => ledger_face(*refusal),
+            Self::Upstream(failure) => upstream_face(failure),
+            Self::OutcomeUnknown(failure) => {
+                let mut face = Face::new(502, 1500, "outcome-unknown", "It is not known whether the token was made")
+                    .said(
+                        format!("{} The outcome of the create is unknown; if there is a token, it is being cleaned up.", failure.cause),
+                        "Ask again for a new token; the lost one has a value that nobody holds.",
+                    );
+                face.should_retry = false;
+                face
+            }
+            Self::Unreachable(unreachable) => Face::new(503, 1500, "temporarily-unavailable", "A part of Brevet cannot be reached")
+                .said(format!("The {} did not answer.", unreachable.part), "Try again in a moment. Nothing was changed, or the change is in the books.")
+                .later(PART_RETRY),
+            Self::TooOften(after) => Face::new(429, 971, "too-many-requests", "Too many requests")
+                .said("This address has asked too often.", format!("Wait {after} seconds."))
+                .later(*after),
+            Self::NotSetUp(problem) => Face::new(503, 1500, "not-set-up", "Brevet is not set up")
+                .said(problem.clone(), "The operator sets the secret with `wrangler secret put` or runs `brevet deploy`."),
+            Self::ExampleRules => Face::new(422, 1001, "example-rules", "The rules are the example's")
+                .said("The rules hold an id or a digest of the example, which is public.", "Replace it by your own and push again."),
+            Self::Rules { findings, places } => {
+                let mut face = Face::new(422, 1001, "invalid-rules", "The rules are not good")
+                    .said("The rules have errors; nothing was changed.", "Mend what the findings name and push again; `brevet config lint` shows the same list.");
+                face.more.push(("findings", findings.iter().map(|finding| finding.to_json(Some(places))).collect()));
+                face
+            }
+            Self::RulesMoved { present } => {
+                let mut face = Face::new(412, 1001, "rules-moved", "Other rules are in force than the ones expected").said(
+                    format!("Version {present} is in force."),
+                    format!("Read it, put your change on top of it, and push with If-Match: \"{present}\"."),
+                );
+                face.more.push(("present", (*present).into()));
+                face
+            }
+            Self::NoIfMatch => Face::new(428, 1001, "if-match-needed", "A push needs If-Match").said(
+                "The request does not say on which version of the rules it rests.",
+                "Send If-Match with the version in force in double quotes, \"0\" for the first push.",
+            ),
+            Self::NeedsRoot(what) => {
+                let mut face = Face::new(403, 9109, "root-needed", "This push needs the root operator").said(
+                    "The push adds or widens an operator, an accepted takeover or an account.",
+                    "Push with the root operator's secret.",
+                );
+                face.more.push(("widened", what.clone().into()));
+                face
+            }
+            Self::LeavesLeases { removed, leases } => {
+                let mut face = Face::new(409, 1001, "leases-remain", "Live leases rest on what is removed").said(
+                    format!("The push removes {}.", removed.join(", ")),
+                    "Push with revoke=true to end these leases, or with keep=true to let them run out.",
+                );
+                face.more.push(("removed", removed.clone().into()));
+                face.more.push(("leases", leases.clone().into()));
+                face
+            }
+            Self::AccountHasLeases { accounts } => Face::new(409, 1001, "account-has-leases", "An account with live leases cannot be removed").said(
+                format!("Live leases are left in {}.", accounts.join(", ")),
+                "Revoke these leases or wait for their end, then push again.",
+            ),
+        }
+    }
+}
+
+fn request_face(error: &RequestError) -> Face {
+    match error {
+        RequestError::NoSuchPath => Face::new(404, 7003, "no-such-path", "There is no such path")
+            .said("Brevet has no such path.", "See the list of routes in the documentation."),
+        RequestError::Method(methods) => {
+            Face::new(405, 7001, "method-not-allowed", "The path does not take this method")
+                .said("The path does not take this method.", format!("It takes {methods}."))
+        }
+        RequestError::BodyTooLong(most) => Face::new(413, 1001, "body-too-long", "The body is too long")
+            .said(format!("The body has more than {most} bytes."), "Send a shorter one."),
+        RequestError::Encoded => Face::new(415, 1001, "encoded-body", "The body is compressed")
+            .said("Brevet takes no Content-Encoding.", "Send the body as it is."),
+        RequestError::NotJson => Face::new(415, 1001, "not-json", "The body is not declared as JSON")
+            .said("The Content-Type is not application/json.", "Send Content-Type: application/json."),
+        RequestError::Query(name, wanted) => {
+            let mut face = Face::new(400, 1001, "invalid-query", "A query parameter is wrong")
+                .said(format!("The query parameter {name} is wrong."), format!("It must be {wanted}."));
+            face.pointer = Some((*name).to_owned());
+            face
+        }
+        RequestError::Id(wanted) => Face::new(404, 7003, "malformed-id", "An id in the path is malformed")
+            .said(
+                "An id in the path is malformed; nothing was asked of Cloudflare.",
+                format!("It must be {wanted}."),
+            ),
+        RequestError::Member(pointer, wanted) => {
+            let mut face = Face::new(400, 1001, "invalid-request", "The request does not say what it should")
+                .said(format!("{pointer} is missing or wrong."), format!("It must be {wanted}."));
+            face.pointer = Some((*pointer).to_owned());
+            face
+        }
+        RequestError::UnknownAccount => {
+            Face::new(404, 7003, "unknown-account", "The account is none of the rules'").said(
+                "The rules of this installation do not name this account.",
+                "Use an account that the rules name.",
+            )
+        }
+        RequestError::AmbiguousAccount => Face::new(400, 1001, "account-needed", "The account must be named")
+            .said(
+                "The rules know several accounts.",
+                "Name the account, by its name in the rules or by its id.",
+            ),
+        RequestError::NotATokenEndpoint => {
+            Face::new(404, 7003, "not-a-token-endpoint", "Brevet serves the token endpoints only").said(
+                "Brevet serves the token endpoints only.",
+                "Send this request to https://api.cloudflare.com/client/v4 with the minted token.",
+            )
+        }
+        RequestError::NotACloudflareToken => {
+            Face::new(400, 6003, "not-a-cloudflare-token", "This is no Cloudflare API token").said(
+                "The value has not the form of a Cloudflare API token.",
+                "Check that it is complete: 40 characters, or cfut_ or cfat_ and 40 to 75 characters.",
+            )
+        }
+    }
+}
+
+fn no_rules_face(reason: &NoRules) -> Face {
+    let face = Face::new(503, 1500, "no-rules", "No rules are in force");
+    match reason {
+        NoRules::NeverPushed => face.said(
+            "No rules were pushed to this installation yet.",
+            "Push them: brevet config push brevet.toml.",
+        ),
+        NoRules::Unusable(why) => face.said(
+            format!("The rules in force cannot be used by this build: {why}"),
+            "Deploy the build that they were made for, or push rules that this one takes.",
+        ),
+        NoRules::DevelopmentElsewhere => face.said(
+            "Development mode is on and the request came to another host than loopback.",
+            "Remove the variable BREVET_DEV from the deployment.",
+        ),
+        NoRules::Example => face.said(
+            "The rules hold an id or a digest of the example, which is public.",
+            "Replace it by your own and push again.",
+        ),
+    }
+}
+
+fn ledger_face(refusal: Refusal) -> Face {
+    match refusal {
+        Refusal::NotFound => Face::new(404, 1003, "no-such-lease", "There is no such lease").said(
+            "There is no such lease, or it is not yours.",
+            "List your leases to see the ids you may use.",
+        ),
+        Refusal::Ended => Face::new(404, 1003, "lease-ended", "The lease has ended")
+            .said("The lease has ended and its token lives no more.", "Ask for a new token."),
+        Refusal::Busy => Face::new(409, 1001, "lease-busy", "The lease is being worked on")
+            .said("Another operation on this lease is under way.", "Try again in a moment.")
+            .later(1),
+        Refusal::Moved => Face::new(409, 1001, "lease-moved", "The lease was changed meanwhile")
+            .said(
+                "The lease was changed while this request was decided.",
+                "Read it again and repeat the request.",
+            )
+            .later(1),
+        Refusal::NotActive => Face::new(409, 1001, "lease-not-active", "The lease is not active").said(
+            "The lease is being made or revoked and cannot be changed.",
+            "Ask for a new token if this one is to be revoked.",
+        ),
+        Refusal::RulesDiffer => {
+            Face::new(503, 1500, "rules-differ", "The rules of this instance are not those in force")
+                .said(
+                    "The rules read differ from those of record; nothing was granted.",
+                    "Try again; the operator should look at the log.",
+                )
+                .later(PART_RETRY)
+        }
+        Refusal::Protocol => Face::new(503, 1500, "rolling-out", "A new build is being rolled out")
+            .said("The Worker and its ledger run different builds.", "Try again in a minute.")
+            .later(30),
+        Refusal::Database => Face::new(503, 1500, "temporarily-unavailable", "The books cannot be read")
+            .said("The ledger's database failed; nothing was granted.", "Try again in a moment.")
+            .later(PART_RETRY),
+    }
+}
+
+fn upstream_face(failure: &Failure) -> Face {
+    let (status, code, kind, title, retry) = match failure.kind {
+        FailureKind::DeadCredential => {
+            (502, 1502, "parent-dead", "Cloudflare does not accept the parent token", false)
+        }
+        FailureKind::WrongFamily => {
+            (502, 1502, "parent-wrong-family", "The parent token is of the other family", false)
+        }
+        FailureKind::MissingPermission => {
+            (502, 1502, "parent-lacks-permission", "The parent token lacks a permission", false)
+        }
+        FailureKind::IpCondition => {
+            (502, 1502, "parent-ip-condition", "The parent token's IP condition does not hold", false)
+        }
+        FailureKind::PolicyRefused => (422, 1001, "policy-refused", "Cloudflare refuses this policy", false),
+        FailureKind::Quota => (429, 1005, "quota", "Cloudflare's limit of tokens is reached", false),
+        FailureKind::RateLimited => {
+            (429, 971, "upstream-rate-limited", "Cloudflare limits the rate of calls", true)
+        }
+        FailureKind::Invalid => {
+            (422, 1001, "refused-by-cloudflare", "Cloudflare found the request wrong", false)
+        }
+        FailureKind::NotFound => (404, 1003, "token-gone", "The token is gone", false),
+        FailureKind::WrongEndpoint => {
+            (502, 1502, "wrong-endpoint", "The API base is not Cloudflare's token API", false)
+        }
+        FailureKind::Unavailable => (502, 1502, "upstream-unavailable", "Cloudflare cannot be reached", true),
+        FailureKind::Uncertain => (502, 1502, "outcome-unknown", "The outcome is unknown", false),
+        FailureKind::Protocol => {
+            (502, 1502, "upstream-protocol", "Cloudflare's answer makes no sense", false)
+        }
+        FailureKind::NoParent => (503, 1500, "not-set-up", "The parent token is missing", false),
+    };
+    let mut face = Face::new(status, code, kind, title).said(failure.cause.clone(), failure.hint.clone());
+    face.retry_after = failure.retry_after;
+    face.should_retry = retry;
+    if let Some(status) = failure.status {
+        face.more.push(("upstream_status", status.into()));
+    }
+    if let Some(code) = failure.code {
+        face.more.push(("upstream_code", code.into()));
+    }
+    face
+}

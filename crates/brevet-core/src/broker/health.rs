@@ -1,0 +1,58 @@
+//! Whether the installation can do its work.
+
+use crate::broker::fault::Fault;
+use crate::broker::in_force::{self, InForce};
+use crate::broker::mint::parents_of;
+use crate::broker::ports::{Ports, Visitor};
+use crate::cloudflare::TokenOwner;
+use crate::ledger::protocol::{Answer, Operation, PROTOCOL, ParentHealth, Request};
+
+/// What is known of one account's parent token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountHealth {
+    /// The account's name in the rules.
+    pub account: String,
+    /// The last check; none where none was made or the ledger cannot be asked.
+    pub parent: Option<ParentHealth>,
+}
+
+fn question(in_force: &InForce, operation: Operation) -> Request {
+    Request { protocol: PROTOCOL, rules: in_force.mark.clone(), owner: None, operation }
+}
+
+async fn health_of<P: Ports>(ports: &P, owner: TokenOwner, request: &Request) -> Option<ParentHealth> {
+    match ports.ledger(owner, request).await {
+        Ok(Answer::Health(health)) => health,
+        _ => None,
+    }
+}
+
+/// What is known of every account's parent token. Cloudflare is not asked.
+///
+/// # Errors
+/// [`Fault::NoRules`] where there are no rules.
+pub async fn readiness<P: Ports>(ports: &P, visitor: &Visitor) -> Result<Vec<AccountHealth>, Fault> {
+    let in_force = in_force::load(ports, visitor).await?;
+    let mut accounts = Vec::new();
+    for account in in_force.policy.accounts() {
+        let parent = health_of(ports, account.owner(), &question(&in_force, Operation::Health)).await;
+        accounts.push(AccountHealth { account: account.name().to_owned(), parent });
+    }
+    Ok(accounts)
+}
+
+/// Has every ledger ask Cloudflare whether its parent token lives.
+///
+/// # Errors
+/// [`Fault::NoRules`] where there are no rules.
+pub async fn check_parents<P: Ports>(ports: &P) -> Result<Vec<AccountHealth>, Fault> {
+    // The cron event comes from the runtime, not from a host.
+    let in_force = in_force::load(ports, &Visitor { address: None, loopback: true }).await?;
+    let mut accounts = Vec::new();
+    for account in in_force.policy.accounts() {
+        let operation = Operation::CheckParents(parents_of(account));
+        let parent = health_of(ports, account.owner(), &question(&in_force, operation)).await;
+        accounts.push(AccountHealth { account: account.name().to_owned(), parent });
+    }
+    Ok(accounts)
+}

@@ -1,0 +1,30 @@
+//! What Brevet does, step by step: find out who calls, decide, write down, act, answer.
+//!
+//! Nothing here knows HTTP or the Worker. The world comes in through [`Ports`].
+
+mod configure;
+mod difference;
+mod fault;
+mod health;
+mod in_force;
+mod memory;
+mod mint;
+mod ports;
+mod session;
+mod tend;
+mod verify;
+
+pub use configure::{Pushed, Removal, history, lint, push, version};
+pub use fault::{Face, Fault, NoRules, RequestError};
+pub use health::{AccountHealth, check_parents, readiness};
+pub use in_force::{InForce, LONGEST_WITHOUT_REGISTER, RECHECK, forget, load, take};
+pub use memory::{MOST_VISITS, Memory, VISIT_WINDOW};
+pub use mint::{Issued, mint, plan, planned_name};
+pub use ports::{Ports, Settings, Unreachable, Visitor};
+pub use session::{Said, Session};
+pub use tend::{
+    Found, Wanted, find, find_in, list, look_up, page, renew, revoke, revoke_in, roll, roll_found, update,
+};
+pub use verify::{
+    MOST_CALLS, REMEMBER_ACTIVE, REMEMBER_INVALID, Validity, Where, lease_of, stand_in_id, verify,
+};

@@ -1,0 +1,98 @@
+//! What the broker needs of the world it runs in.
+
+use std::future::Future;
+use std::net::IpAddr;
+
+use serde_json::Value;
+
+use crate::broker::memory::Memory;
+use crate::cloudflare::{Failure, Parents, TokenOwner, Verified};
+use crate::ledger::name::Pepper;
+use crate::ledger::protocol::{Answer, Request};
+use crate::rulebook::{RulebookAnswer, RulebookRequest};
+use crate::secret::Secret;
+use crate::time::Timestamp;
+
+/// A part of the installation (a ledger, the register of rules, KV) could not be asked, or answered
+/// nothing that makes sense. The reason is for the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreachable {
+    /// Which part.
+    pub part: &'static str,
+    /// The reason. It holds no secret.
+    pub reason: String,
+}
+
+/// What was configured for this deployment, outside the rules.
+#[derive(Debug)]
+pub struct Settings {
+    /// `BREVET_DEV=1` was set.
+    pub development: bool,
+    /// The root operator's secret.
+    pub root: Option<Secret>,
+    /// The pepper; none where it is missing or unusable, and then nothing is minted.
+    pub pepper: Option<Pepper>,
+    /// Why there is no pepper.
+    pub pepper_problem: Option<String>,
+}
+
+/// The world around the broker. Everything here is bounded by the one who implements it: every call
+/// ends.
+pub trait Ports {
+    /// The present moment.
+    fn now(&self) -> Timestamp;
+
+    /// Sixteen random bytes that nobody can foresee.
+    fn random(&self) -> [u8; 16];
+
+    /// The deployment's settings.
+    fn settings(&self) -> &Settings;
+
+    /// What this instance remembers between requests.
+    fn memory(&self) -> &Memory;
+
+    /// The rules compiled in for development, as JSON.
+    fn example_rules(&self) -> &str;
+
+    /// Asks a ledger.
+    fn ledger(
+        &self,
+        owner: TokenOwner,
+        request: &Request,
+    ) -> impl Future<Output = Result<Answer, Unreachable>>;
+
+    /// Asks the register of rules.
+    fn rulebook(
+        &self,
+        request: &RulebookRequest,
+    ) -> impl Future<Output = Result<RulebookAnswer, Unreachable>>;
+
+    /// Reads a value from KV.
+    fn stored(&self, key: &str) -> impl Future<Output = Result<Option<String>, Unreachable>>;
+
+    /// Asks Cloudflare what a presented value is worth at this owner's endpoint.
+    fn verify(
+        &self,
+        owner: TokenOwner,
+        value: &Secret,
+    ) -> impl Future<Output = Result<Option<Verified>, Failure>>;
+
+    /// Asks Cloudflare for the permission groups that this owner's tokens can hold.
+    fn permission_groups(
+        &self,
+        owner: TokenOwner,
+        parents: &Parents,
+    ) -> impl Future<Output = Result<Value, Failure>>;
+
+    /// Writes a structured line to the log. It must hold no secret.
+    fn log(&self, event: &Value);
+}
+
+/// Who stands behind a request, before anything of it is believed.
+#[derive(Debug)]
+pub struct Visitor {
+    /// The address it came from, as Cloudflare reports it.
+    pub address: Option<IpAddr>,
+    /// Whether the request was made to a loopback host.
+    pub loopback: bool,
+}

@@ -1,0 +1,102 @@
+//! A request whose caller is known, under the rules in force.
+
+use std::rc::Rc;
+
+use crate::bearer::Bearer;
+use crate::broker::fault::Fault;
+use crate::broker::in_force::{self, InForce};
+use crate::broker::ports::{Ports, Visitor};
+use crate::cloudflare::{FailureKind, TokenOwner};
+use crate::ledger::protocol::{Answer, Operation, PROTOCOL, Refusal, Request};
+use crate::policy::{Caller, Presented};
+use crate::rulebook::RulesMark;
+
+/// A caller under the rules in force.
+#[derive(Debug)]
+pub struct Session {
+    /// The rules.
+    pub in_force: Rc<InForce>,
+    /// Who calls.
+    pub caller: Caller,
+    bearer: Bearer,
+    address: Option<std::net::IpAddr>,
+}
+
+/// What a ledger said to an operation.
+#[derive(Debug)]
+pub enum Said {
+    /// An answer.
+    Answer(Answer),
+    /// Decide again: the session is under later rules now.
+    Again,
+}
+
+impl Session {
+    /// Finds out who calls.
+    ///
+    /// # Errors
+    /// [`Fault::NoRules`], or [`Fault::Auth`] whatever is wrong with the credential.
+    pub async fn open<P: Ports>(ports: &P, bearer: Bearer, visitor: &Visitor) -> Result<Self, Fault> {
+        let in_force = in_force::load(ports, visitor).await?;
+        let address = visitor.address;
+        let caller = authenticate(ports, &in_force, &bearer, address)?;
+        Ok(Self { in_force, caller, bearer, address })
+    }
+
+    /// Goes on under rules that a ledger says are in force: the caller must be one under them too.
+    ///
+    /// # Errors
+    /// As [`Session::open`].
+    pub fn move_to<P: Ports>(&mut self, ports: &P, mark: RulesMark, json: String) -> Result<(), Fault> {
+        self.in_force = in_force::take(ports, mark, json)?;
+        self.caller = authenticate(ports, &self.in_force, &self.bearer, self.address)?;
+        Ok(())
+    }
+
+    /// Whose leases the caller may touch; all of them where there is none.
+    pub fn owner(&self) -> Option<String> {
+        (!self.caller.is_operator()).then(|| self.caller.owner())
+    }
+
+    /// Asks a ledger in the caller's name.
+    ///
+    /// # Errors
+    /// What the books or Cloudflare refuse, and [`Fault::Unreachable`].
+    pub async fn ask<P: Ports>(
+        &mut self,
+        ports: &P,
+        ledger: TokenOwner,
+        operation: Operation,
+    ) -> Result<Said, Fault> {
+        let creates = matches!(operation, Operation::Create { .. });
+        let request =
+            Request { protocol: PROTOCOL, rules: self.in_force.mark.clone(), owner: self.owner(), operation };
+        match ports.ledger(ledger, &request).await.map_err(Fault::Unreachable)? {
+            Answer::RulesNewer { mark, json } => {
+                self.move_to(ports, mark, json)?;
+                Ok(Said::Again)
+            }
+            Answer::Refused(Refusal::RulesDiffer) => {
+                in_force::forget(ports);
+                Err(Fault::Ledger(Refusal::RulesDiffer))
+            }
+            Answer::Refused(refusal) => Err(Fault::Ledger(refusal)),
+            Answer::Failed(failure) if creates && failure.kind == FailureKind::Uncertain => {
+                Err(Fault::OutcomeUnknown(failure))
+            }
+            Answer::Failed(failure) => Err(Fault::Upstream(failure)),
+            answer => Ok(Said::Answer(answer)),
+        }
+    }
+}
+
+fn authenticate<P: Ports>(
+    ports: &P,
+    in_force: &InForce,
+    bearer: &Bearer,
+    address: Option<std::net::IpAddr>,
+) -> Result<Caller, Fault> {
+    let settings = ports.settings();
+    let presented = Presented { address, now: ports.now(), development: settings.development };
+    in_force.policy.authenticate(bearer, &presented, settings.root.as_ref()).map_err(Fault::Auth)
+}

@@ -1,0 +1,137 @@
+// The Worker's few coarse doors to the runtime. Each does a whole step, because every crossing between
+// JavaScript and WebAssembly costs: one to read a request, one to answer, one per exchange.
+
+// The headers that Brevet reads; others are not carried over.
+const READ = [
+  "authorization", "content-type", "content-encoding", "cf-connecting-ip", "if-match", "idempotency-key",
+];
+
+// What Brevet reads of an answer.
+const ANSWERED = ["content-type", "location", "retry-after", "ratelimit", "ratelimit-policy"];
+
+// Reads a body up to a bound, counting as it comes; null where it is longer.
+async function bounded(stream, most) {
+  if (!stream) return new Uint8Array(0);
+  const reader = stream.getReader();
+  const parts = [];
+  let length = 0;
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    length += value.byteLength;
+    if (length > most) {
+      reader.cancel().catch(() => {});
+      return null;
+    }
+    parts.push(value);
+  }
+  if (parts.length === 1) return parts[0];
+  const whole = new Uint8Array(length);
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.byteLength;
+  }
+  return whole;
+}
+
+function pick(headers, names) {
+  const found = [];
+  for (const name of names) {
+    const value = headers.get(name);
+    if (value !== null) found.push(name, value);
+  }
+  return found;
+}
+
+// [method, url, [name, value, ...], body or null where it is too long]
+export async function readRequest(request, most) {
+  const headers = pick(request.headers, READ);
+  let body = new Uint8Array(0);
+  if (request.body) {
+    // A body that announces its length is refused without being read.
+    const announced = Number(request.headers.get("content-length") ?? 0);
+    body = announced > most ? null : await bounded(request.body, most);
+  }
+  return [request.method, request.url, headers, body];
+}
+
+function headersOf(flat) {
+  const headers = new Headers();
+  for (let i = 0; i + 1 < flat.length; i += 2) headers.append(flat[i], flat[i + 1]);
+  return headers;
+}
+
+export function respond(status, flat, body) {
+  const empty = status === 204 || status === 304;
+  return new Response(empty ? null : body, { status, headers: headersOf(flat) });
+}
+
+// One exchange with a server: [status, [name, value, ...], body], or [0, kind] with the kind of failure.
+export async function exchange(method, url, flat, body, deadlineMs, most) {
+  let signal;
+  try {
+    signal = AbortSignal.timeout(deadlineMs);
+    const response = await fetch(url, {
+      method,
+      headers: headersOf(flat),
+      body: body.length ? body : undefined,
+      // A redirect would carry the parent token to another host.
+      redirect: "manual",
+      signal,
+    });
+    const read = await bounded(response.body, most);
+    if (read === null) return [0, "too-large"];
+    return [response.status, pick(response.headers, ANSWERED), read];
+  } catch {
+    // The runtime's message is not passed on: it may name what was sent.
+    return [0, signal?.aborted ? "timeout" : "reset"];
+  }
+}
+
+// Asks a Durable Object; the answer's text, or null where it failed or is late.
+export async function askObject(namespace, name, body, deadlineMs) {
+  try {
+    const response = await namespace.get(namespace.idFromName(name)).fetch("https://object/", {
+      method: "POST",
+      body,
+      headers: { "x-name": name },
+      signal: AbortSignal.timeout(deadlineMs),
+    });
+    return response.status === 200 ? await response.text() : null;
+  } catch {
+    return null;
+  }
+}
+
+export async function readStored(namespace, key) {
+  return namespace.get(key, { cacheTtl: 60 });
+}
+
+export async function writeStored(namespace, key, value) {
+  await namespace.put(key, value);
+}
+
+// All rows of a statement, each as a list of its values.
+export function runSql(sql, statement, bound) {
+  return sql.exec(statement, ...bound).raw().toArray();
+}
+
+export async function setAlarm(storage, at) {
+  const present = await storage.getAlarm();
+  if (present === null || present > at) await storage.setAlarm(at);
+}
+
+export function sleep(ms) {
+  return new Promise((done) => setTimeout(done, ms));
+}
+
+export function log(line) {
+  console.log(line);
+}
+
+// Work that goes on when the one who asked for it has gone.
+export function outlive(state, promise) {
+  state.waitUntil(promise);
+  return promise;
+}

@@ -1,0 +1,15 @@
+//! The bindings to the Workers runtime: nothing else of Brevet knows that there is one.
+
+mod cloudflare;
+mod glue;
+mod objects;
+mod requests;
+mod sql;
+mod surroundings;
+
+pub(crate) use cloudflare::{EnvSecrets, Fetch, now, now_ms};
+pub(crate) use glue::{log_line, outlive};
+pub(crate) use objects::{Namespace, Stored, arm};
+pub(crate) use requests::{answer, read};
+pub(crate) use sql::ObjectSql;
+pub(crate) use surroundings::Surroundings;

@@ -1,0 +1,76 @@
+//! The other parts of the installation: Durable Objects and KV.
+
+use brevet_core::broker::Unreachable;
+use wasm_bindgen::JsValue;
+use worker::js_sys::Reflect;
+
+use super::glue;
+
+/// How long an object may take for a request that calls Cloudflare: the whole operation's deadline
+/// there (25 s), the clean-up after a lost answer (25 s), and some room.
+const OBJECT_DEADLINE_MS: u32 = 55_000;
+
+/// A namespace of Durable Objects.
+#[derive(Debug)]
+pub(crate) struct Namespace {
+    binding: JsValue,
+    part: &'static str,
+}
+
+impl Namespace {
+    /// The namespace bound under this name.
+    pub(crate) fn of(env: &JsValue, name: &str, part: &'static str) -> Self {
+        Self { binding: Reflect::get(env, &name.into()).unwrap_or(JsValue::UNDEFINED), part }
+    }
+
+    /// Sends a message to one object and gives its answer.
+    pub(crate) async fn ask<Q: serde::Serialize, A: serde::de::DeserializeOwned>(
+        &self,
+        name: &str,
+        question: &Q,
+    ) -> Result<A, Unreachable> {
+        let failed = |reason: &str| Unreachable { part: self.part, reason: reason.to_owned() };
+        let body = serde_json::to_string(question).map_err(|_| failed("the question cannot be written"))?;
+        let answer = glue::ask_object(&self.binding, name, &body, OBJECT_DEADLINE_MS).await;
+        let text =
+            answer.ok().and_then(|text| text.as_string()).ok_or_else(|| failed("it failed or was late"))?;
+        // The error of the parser may quote the answer, which may hold a value.
+        serde_json::from_str(&text).map_err(|_| failed("its answer cannot be read"))
+    }
+}
+
+/// The KV namespace `STATE`.
+#[derive(Debug)]
+pub(crate) struct Stored(JsValue);
+
+impl Stored {
+    /// The namespace bound as `STATE`.
+    pub(crate) fn of(env: &JsValue) -> Self {
+        Self(Reflect::get(env, &"STATE".into()).unwrap_or(JsValue::UNDEFINED))
+    }
+
+    /// Reads a value.
+    pub(crate) async fn read(&self, key: &str) -> Result<Option<String>, Unreachable> {
+        let value = glue::read_stored(&self.0, key).await.map_err(|_| kv_failed("it could not be read"))?;
+        Ok(value.as_string())
+    }
+
+    /// Writes a value.
+    pub(crate) async fn write(&self, key: &str, value: &str) -> Result<(), Unreachable> {
+        glue::write_stored(&self.0, key, value)
+            .await
+            .map(drop)
+            .map_err(|_| kv_failed("it could not be written"))
+    }
+}
+
+fn kv_failed(reason: &str) -> Unreachable {
+    Unreachable { part: "KV namespace", reason: reason.to_owned() }
+}
+
+/// Sets an object's alarm to this moment (Unix milliseconds), unless it goes off earlier anyway.
+pub(crate) async fn arm(storage: &JsValue, at_ms: f64) {
+    if glue::set_alarm(storage, at_ms).await.is_err() {
+        super::log_line(r#"{"event":"alarm_not_set","alarm":true}"#);
+    }
+}

@@ -1,0 +1,98 @@
+//! The broker's ports in the Worker.
+
+use brevet_core::broker::{Memory, Ports, Settings, Unreachable};
+use brevet_core::cloudflare::{Cloudflare, Failure, Parents, TokenOwner, Verified};
+use brevet_core::ledger::protocol::{Answer, Request};
+use brevet_core::rulebook::{RulebookAnswer, RulebookRequest};
+use brevet_core::secret::Secret;
+use brevet_core::time::Timestamp;
+use serde_json::Value;
+use wasm_bindgen::JsValue;
+
+use super::cloudflare::{EnvSecrets, Fetch, now, random};
+use super::glue;
+use super::objects::{Namespace, Stored};
+use crate::config::{self, Cloud};
+use crate::upstream::Circuits;
+
+/// The name of the one object that holds the rules of record.
+pub(crate) const REGISTER: &str = "rules";
+
+/// What one instance of the Worker has around it. Made once and kept: the bindings and secrets of a
+/// deployment do not change while an instance lives.
+pub(crate) struct Surroundings {
+    settings: Settings,
+    memory: Memory,
+    ledgers: Namespace,
+    register: Namespace,
+    stored: Stored,
+    cloudflare: Result<Cloud, Failure>,
+}
+
+impl Surroundings {
+    /// Those of this environment.
+    pub(crate) fn of(env: &JsValue) -> Self {
+        let secrets = EnvSecrets::of(env);
+        let settings = config::settings(|name| secrets.get(name));
+        let cloudflare = config::cloud(&secrets, settings.development, Fetch, Circuits::default());
+        Self {
+            settings,
+            memory: Memory::default(),
+            ledgers: Namespace::of(env, "LEDGER", "ledger"),
+            register: Namespace::of(env, "RULES", "register of rules"),
+            stored: Stored::of(env),
+            cloudflare,
+        }
+    }
+}
+
+impl Ports for Surroundings {
+    fn now(&self) -> Timestamp {
+        now()
+    }
+
+    fn random(&self) -> [u8; 16] {
+        // Without randomness nothing may be named or keyed; the runtime always has it.
+        #[expect(
+            clippy::expect_used,
+            reason = "an instance without randomness must stop, not go on with zeros"
+        )]
+        random().expect("the runtime gives random bytes")
+    }
+
+    fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    fn example_rules(&self) -> &str {
+        config::EXAMPLE_RULES
+    }
+
+    async fn ledger(&self, owner: TokenOwner, request: &Request) -> Result<Answer, Unreachable> {
+        self.ledgers.ask(&owner.ledger_name(), request).await
+    }
+
+    async fn rulebook(&self, request: &RulebookRequest) -> Result<RulebookAnswer, Unreachable> {
+        self.register.ask(REGISTER, request).await
+    }
+
+    async fn stored(&self, key: &str) -> Result<Option<String>, Unreachable> {
+        self.stored.read(key).await
+    }
+
+    async fn verify(&self, owner: TokenOwner, value: &Secret) -> Result<Option<Verified>, Failure> {
+        self.cloudflare.as_ref().map_err(Clone::clone)?.verify(owner, value).await
+    }
+
+    async fn permission_groups(&self, owner: TokenOwner, parents: &Parents) -> Result<Value, Failure> {
+        self.cloudflare.as_ref().map_err(Clone::clone)?.permission_groups(owner, parents).await
+    }
+
+    fn log(&self, event: &Value) {
+        glue::log_line(&event.to_string());
+    }
+}

@@ -1,0 +1,117 @@
+//! `RULES`: the one object that holds the rules of record and brings them to the ledgers.
+
+use brevet_core::cloudflare::TokenOwner;
+use brevet_core::ledger::protocol::{Answer, Operation, PROTOCOL, Request};
+use brevet_core::ledger::sql::SqlError;
+use brevet_core::rulebook::{Kept, PushRefusal, Register, RulebookAnswer, RulebookRequest};
+use serde_json::json;
+use worker::{DurableObject, Env, State, durable_object};
+
+use crate::adapters::{Namespace, ObjectSql, Stored, arm, log_line, now, now_ms};
+
+/// How soon a ledger that did not take the rules is asked again.
+const RETRY_MS: i64 = 10_000;
+
+/// The register of rules.
+#[durable_object(alarm)]
+pub struct Rules {
+    state: State,
+    env: Env,
+}
+
+impl Rules {
+    fn register(&self) -> Result<Register<ObjectSql>, SqlError> {
+        Register::open(ObjectSql::of(self.state.storage().as_raw()))
+    }
+
+    async fn serve(&self, request: RulebookRequest) -> Result<RulebookAnswer, SqlError> {
+        let register = self.register()?;
+        match request {
+            RulebookRequest::Head => register.head().map(RulebookAnswer::Head),
+            RulebookRequest::Get { version } => register.version(version).map(RulebookAnswer::Version),
+            RulebookRequest::History => register.history().map(RulebookAnswer::History),
+            RulebookRequest::Push { expected, json, source_map, ledgers, by } => {
+                match register.push(expected, &json, source_map.as_deref(), &ledgers, &by, now())? {
+                    Err(refusal) => Ok(RulebookAnswer::Refused(refusal)),
+                    Ok(mark) => Ok(RulebookAnswer::Pushed { mark, missing: self.deliver(&register).await? }),
+                }
+            }
+        }
+    }
+
+    /// Brings the version in force to the ledgers that lack it, and its copy to KV; gives those that
+    /// still lack it. The alarm goes on with them.
+    async fn deliver(&self, register: &Register<ObjectSql>) -> Result<Vec<String>, SqlError> {
+        let Some(Kept { mark, json: Some(json), .. }) = register.version(None)? else {
+            return Ok(Vec::new());
+        };
+        let waiting = register.undelivered()?;
+        if waiting.is_empty() {
+            return Ok(waiting);
+        }
+        // Before anything is sent: an object that dies here is woken again.
+        self.arm_retry().await;
+        let ledgers = Namespace::of(&self.env, "LEDGER", "ledger");
+        for name in waiting {
+            let Some(owner) = TokenOwner::from_ledger_name(&name) else {
+                register.delivered(&name, &mark)?;
+                continue;
+            };
+            let request = Request {
+                protocol: PROTOCOL,
+                rules: mark.clone(),
+                owner: None,
+                operation: Operation::TakeRules { json: json.clone() },
+            };
+            match ledgers.ask::<_, Answer>(&owner.ledger_name(), &request).await {
+                Ok(Answer::Done) => register.delivered(&name, &mark)?,
+                Ok(_) | Err(_) => {
+                    log_line(&json!({ "event": "rules_not_taken", "ledger": name }).to_string())
+                }
+            }
+        }
+        // A copy that cannot be written costs a little speed and nothing else.
+        if let Err(unreachable) = Stored::of(&self.env).write(&mark.digest.kv_key(), &json).await {
+            log_line(&json!({ "event": "rules_copy_not_written", "reason": unreachable.reason }).to_string());
+        }
+        register.undelivered()
+    }
+
+    async fn arm_retry(&self) {
+        #[expect(clippy::as_conversions, clippy::cast_precision_loss, reason = "milliseconds fit in 53 bits")]
+        let at = (now_ms() + RETRY_MS) as f64;
+        arm(self.state.storage().as_raw(), at).await;
+    }
+}
+
+impl DurableObject for Rules {
+    fn new(state: State, env: Env) -> Self {
+        Self { state, env }
+    }
+
+    async fn fetch(&self, mut request: worker::Request) -> worker::Result<worker::Response> {
+        let Ok(question) = serde_json::from_str(&request.text().await?) else {
+            return worker::Response::error("", 400);
+        };
+        let answer = self.serve(question).await.unwrap_or_else(|error| {
+            log_line(
+                &json!({ "event": "register_database", "alarm": true, "error": error.to_string() })
+                    .to_string(),
+            );
+            RulebookAnswer::Refused(PushRefusal::Database)
+        });
+        worker::Response::from_json(&answer)
+    }
+
+    async fn alarm(&self) -> worker::Result<worker::Response> {
+        let left = match self.register() {
+            Ok(register) => self.deliver(&register).await,
+            Err(error) => Err(error),
+        };
+        // Alarms are dropped after some failures; so this one never fails, and sets the next itself.
+        if !matches!(&left, Ok(left) if left.is_empty()) {
+            self.arm_retry().await;
+        }
+        worker::Response::ok("")
+    }
+}

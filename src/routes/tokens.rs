@@ -1,0 +1,224 @@
+//! `/v1/tokens` and what belongs to asking for one.
+
+use brevet_core::bearer::Bearer;
+use brevet_core::broker::{self, Fault, InForce, Issued, Ports, RequestError, Session, Validity, Where};
+use brevet_core::catalogue::Scope;
+use brevet_core::ledger::lease::{AsAsked, Lease};
+use brevet_core::policy::{Account, Ask};
+use brevet_core::secret::Secret;
+use serde_json::{Map, Value, json};
+
+use super::Inbound;
+use super::answer::{Reply, located, of_json};
+use super::shape;
+
+/// The account of the rules that has this owner.
+fn account_of<'a>(
+    in_force: &'a InForce,
+    lease_owner: brevet_core::cloudflare::TokenOwner,
+) -> Option<&'a Account> {
+    in_force.policy.accounts().find(|account| account.owner() == lease_owner)
+}
+
+/// What the caller wrote, in the caller's spelling.
+pub(super) fn as_asked(body: &Map<String, Value>) -> AsAsked {
+    let text = |name: &str| body.get(name).and_then(Value::as_str).map(str::to_owned);
+    AsAsked { name: text("name"), expires_on: text("expires_on"), not_before: text("not_before") }
+}
+
+/// A lease and its value, once.
+pub(super) fn issued(issued: &Issued, account: &Account) -> Value {
+    json!({
+        "value": issued.value.expose(),
+        "lease": shape::lease(&issued.lease, account),
+        "notes": issued.notes,
+    })
+}
+
+/// `POST /v1/tokens`.
+pub(super) async fn create<P: Ports>(ports: &P, inbound: &Inbound) -> Result<Reply, Fault> {
+    let mut session = inbound.session(ports).await?;
+    let body = inbound.object()?;
+    let asked = as_asked(&body);
+    let ask = Ask::from_json(&Value::Object(body)).map_err(Fault::Ask)?;
+    let (made, account) = broker::mint(ports, &mut session, &ask, asked).await?;
+    Ok(located(of_json(201, &issued(&made, &account)), &format!("/v1/leases/{}", made.lease.id)))
+}
+
+/// `POST /v1/plan`: the exact request that Cloudflare would be sent.
+pub(super) async fn plan<P: Ports>(ports: &P, inbound: &Inbound) -> Result<Reply, Fault> {
+    let session = inbound.session(ports).await?;
+    let body = inbound.object()?;
+    let asked = as_asked(&body);
+    let ask = Ask::from_json(&Value::Object(body)).map_err(Fault::Ask)?;
+    let grant = broker::plan(ports, &session, &ask)?;
+    let account = grant.account();
+    let mut sent = json!({
+        "name": broker::planned_name(ports, &session, &grant)?,
+        "policies": grant.policies_json(),
+        "expires_on": grant.expires_on().to_string(),
+    });
+    if let Some(start) = grant.not_before() {
+        sent["not_before"] = start.to_string().into();
+    }
+    if let Some(condition) = grant.condition_json() {
+        sent["condition"] = condition;
+    }
+    let path = shape::tokens_path(account.owner());
+    Ok(of_json(
+        200,
+        &json!({
+            "account": shape::account(account),
+            "grant": grant.grant(),
+            "rule": grant.rule(),
+            "template": grant.template(),
+            "name": asked.name,
+            "may": shape::may(&session.in_force, &grant.policies_json()),
+            "expires_on": grant.expires_on().to_string(),
+            "latest_allowed": grant.latest_allowed().to_string(),
+            "escapes_books": grant.marks().escapes_books,
+            "takeover": grant.takeover_reason(),
+            "notes": grant.notes().iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "request": { "method": "POST", "path": path, "body": sent },
+        }),
+    ))
+}
+
+/// `POST /v1/tokens/verify`: what a value is worth. The value is the body's `token`, or the bearer
+/// itself where that is a Cloudflare token.
+pub(super) async fn verify<P: Ports>(ports: &P, inbound: &Inbound) -> Result<Reply, Fault> {
+    let mut body = inbound.object_or_none()?;
+    let credential = match &inbound.authorization {
+        None => None,
+        Some(_) => Some(inbound.bearer(ports)?),
+    };
+    let token = match (body.remove("token"), &credential) {
+        (Some(Value::String(text)), _) => Secret::new(text),
+        (None, Some(Bearer::Cloudflare(value, _))) => value.clone(),
+        _ => {
+            return Err(Fault::Request(RequestError::Member(
+                "/token",
+                "the Cloudflare token to verify, as a string",
+            )));
+        }
+    };
+    let place = body.remove("account").filter(|value| !value.is_null());
+    let fresh = match body.remove("fresh") {
+        None | Some(Value::Null) => false,
+        Some(Value::Bool(fresh)) => fresh,
+        Some(_) => return Err(Fault::Request(RequestError::Member("/fresh", "true or false"))),
+    };
+    if !body.is_empty() {
+        return Err(Fault::Request(RequestError::Member(
+            "the body",
+            "{\"token\", \"account\"?, \"fresh\"?} and nothing else",
+        )));
+    }
+    let session = match credential {
+        None | Some(Bearer::Cloudflare(..)) => None,
+        Some(bearer) => Some(Session::open(ports, bearer, &inbound.visitor).await?),
+    };
+    let in_force = match &session {
+        Some(session) => std::rc::Rc::clone(&session.in_force),
+        None => broker::load(ports, &inbound.visitor).await?,
+    };
+    let place = match place {
+        None => Where::Anywhere,
+        Some(Value::String(name)) => {
+            let account =
+                in_force.policy.account(&name).ok_or(Fault::Request(RequestError::UnknownAccount))?;
+            Where::At(account.owner())
+        }
+        Some(_) => {
+            return Err(Fault::Request(RequestError::Member(
+                "/account",
+                "an account of the rules, by name or id",
+            )));
+        }
+    };
+    let validity = broker::verify(ports, &in_force, &inbound.visitor, token, place, fresh).await?;
+    let lease = match &session {
+        Some(session) => broker::lease_of(ports, &in_force, &validity, session.owner()).await?,
+        None if in_force.policy.open_verify() => None,
+        None => {
+            // Closed to strangers but for tokens in the books.
+            if broker::lease_of(ports, &in_force, &validity, None).await?.is_none() {
+                return Ok(of_json(200, &verified(&Validity::unknown(ports.now()), ports)));
+            }
+            None
+        }
+    };
+    let mut answer = verified(&validity, ports);
+    if let (Some(lease), Some(account)) = (lease, validity.at.and_then(|at| account_of(&in_force, at))) {
+        answer["lease"] = shape::lease(&lease, account);
+        answer["template"] = lease.template.clone().into();
+        answer["may"] = may_of(&in_force, &lease);
+    }
+    Ok(of_json(200, &answer))
+}
+
+fn may_of(in_force: &InForce, lease: &Lease) -> Value {
+    shape::may(in_force, lease.shown_policies.as_ref().unwrap_or(&lease.policies))
+}
+
+fn verified<P: Ports>(validity: &Validity, ports: &P) -> Value {
+    use brevet_core::cloudflare::TokenOwner;
+    let family = validity.at.map(|at| match at {
+        TokenOwner::Account(_) => "account",
+        TokenOwner::User(_) => "user",
+    });
+    json!({
+        "valid": validity.is_valid(ports.now()),
+        "status": validity.status.as_deref().unwrap_or("invalid"),
+        "family": family,
+        "id": validity.id,
+        "not_before": validity.not_before.map(|at| at.to_string()),
+        "expires_on": validity.expires_on.map(|at| at.to_string()),
+        "checked_at": validity.checked_at.to_string(),
+        "fresh_until": validity.fresh_until.to_string(),
+    })
+}
+
+/// `GET /v1/whoami`.
+pub(super) async fn who_am_i<P: Ports>(ports: &P, inbound: &Inbound) -> Result<Reply, Fault> {
+    let session = inbound.session(ports).await?;
+    Ok(of_json(200, &session.in_force.policy.whoami(&session.caller)))
+}
+
+/// `GET /v1/templates`.
+pub(super) async fn templates<P: Ports>(ports: &P, inbound: &Inbound) -> Result<Reply, Fault> {
+    let session = inbound.session(ports).await?;
+    let policy = &session.in_force.policy;
+    let templates: Vec<Value> = policy.templates().map(|template| template.summary()).collect();
+    Ok(of_json(200, &json!({ "templates": templates })))
+}
+
+/// `GET /v1/permission-groups`, with `?name=` (a part of it, in any case) and `?scope=`.
+pub(super) async fn permission_groups<P: Ports>(ports: &P, inbound: &Inbound) -> Result<Reply, Fault> {
+    let session = inbound.session(ports).await?;
+    let name = inbound.parameter("name").unwrap_or_default().to_ascii_lowercase();
+    let scope = inbound
+        .parameter("scope")
+        .map(|word| {
+            Scope::read(&word)
+                .ok_or(Fault::Request(RequestError::Query("scope", "account, zone, user or bucket")))
+        })
+        .transpose()?;
+    let groups: Vec<Value> = session
+        .in_force
+        .policy
+        .catalogue()
+        .iter()
+        .filter(|group| name.is_empty() || group.name().to_ascii_lowercase().contains(&name))
+        .filter(|group| scope.is_none_or(|scope| group.scope() == scope))
+        .map(|group| {
+            json!({
+                "id": group.id(),
+                "name": group.name(),
+                "scope": group.scope().word(),
+                "class": group.class().word(),
+            })
+        })
+        .collect();
+    Ok(of_json(200, &json!({ "permission_groups": groups })))
+}
