@@ -73,7 +73,8 @@ impl Pepper {
     }
 
     fn tag(pepper: &Secret, install: &str, lease: LeaseId) -> [u8; TAG_LENGTH] {
-        let hash = keyed_hash(pepper, "brevet token name v1", &[install.as_bytes(), lease.as_str().as_bytes()]);
+        let hash =
+            keyed_hash(pepper, "brevet token name v1", &[install.as_bytes(), lease.as_str().as_bytes()]);
         let mut digits = [b'0'; TAG_LENGTH];
         for (digit, byte) in digits.iter_mut().zip(hash) {
             *digit = CROCKFORD.get(usize::from(byte & 31)).copied().unwrap_or(b'0');
@@ -96,12 +97,19 @@ fn keyed_hash(pepper: &Secret, purpose: &str, parts: &[&[u8]]) -> [u8; 32] {
 }
 
 /// The name of a lease's token at Cloudflare, cut to [`NAME_LENGTH`] from the right.
-pub fn token_name(pepper: &Pepper, install: &str, lease: LeaseId, grant: Option<&str>, caller: &str) -> String {
+pub fn token_name(
+    pepper: &Pepper,
+    install: &str,
+    lease: LeaseId,
+    grant: Option<&str>,
+    caller: &str,
+) -> String {
     let tag = pepper.0.first().map_or([b'0'; TAG_LENGTH], |first| Pepper::tag(first, install, lease));
     let tag = String::from_utf8_lossy(&tag);
-    let mut name = format!("brevet:{install}:{lease}.{tag}:{}:", grant.unwrap_or("-"));
-    // A caller's label may come from a claim one day: only printable ASCII goes into a name.
-    name.extend(caller.chars().map(|c| if c.is_ascii_graphic() { c } else { '_' }));
+    let whole = format!("brevet:{install}:{lease}.{tag}:{}:{caller}", grant.unwrap_or("-"));
+    // A caller's label may come from a claim one day: only printable ASCII goes into a name, which is
+    // also why it can be cut anywhere.
+    let mut name: String = whole.chars().map(|c| if c.is_ascii_graphic() { c } else { '_' }).collect();
     name.truncate(NAME_LENGTH);
     name
 }
@@ -162,7 +170,8 @@ mod tests {
     #[test]
     fn a_long_name_is_cut_from_the_right_and_still_leads_back() {
         let lease = LeaseId::from_random([9; 16]);
-        let name = token_name(&pepper(OLD), "abcdefghijklmnop", lease, Some(&"g".repeat(64)), &"ü".repeat(200));
+        let name =
+            token_name(&pepper(OLD), "abcdefghijklmnop", lease, Some(&"g".repeat(64)), &"ü".repeat(200));
         assert_eq!(name.len(), NAME_LENGTH);
         assert_eq!(lease_of_name(&pepper(OLD), "abcdefghijklmnop", &name), Some(lease));
     }
