@@ -151,9 +151,23 @@ impl Lease {
         !matches!(self.state, State::Ended) && now < self.expires_on
     }
 
-    /// Takes over what Cloudflare answered to a create or a change.
+    /// Makes it an intent: nothing is known yet of its token. What the lease allows was decided
+    /// elsewhere; where it stands is for the ledger alone to say.
+    pub fn begin(&mut self, now: Timestamp) {
+        self.token_id = None;
+        self.state = State::Pending;
+        self.end = None;
+        self.created = now;
+        self.issued_on = None;
+        self.modified_on = None;
+        self.ended_on = None;
+        self.shown_policies = None;
+    }
+
+    /// Takes over what Cloudflare answered to a create or a change. A lease keeps its token for ever:
+    /// an answer that names another one does not exchange it.
     pub fn take_view(&mut self, view: &TokenView, now: Timestamp) {
-        self.token_id = Some(view.id);
+        self.token_id.get_or_insert(view.id);
         self.issued_on = view.issued_on.or(self.issued_on).or(Some(now));
         self.modified_on = view.modified_on.or(Some(now));
         self.shown_policies = Some(view.policies.clone());

@@ -5,15 +5,21 @@
 //! about to do before the call and looks again after it, and a lease that is being worked on is
 //! marked as busy in memory: there is one live object, and its memory dies with it.
 
+mod change;
+mod create;
+mod drift;
+mod revoke;
+
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
-use crate::cloudflare::{Cloudflare, Failure, FailureKind, Parents, TokenOwner};
+use crate::cloudflare::{Cloudflare, Parents, TokenOwner};
 use crate::id::LeaseId;
 use crate::ledger::book::{Book, LeaseKey};
-use crate::ledger::lease::{AsAsked, End, Lease, State};
-use crate::ledger::protocol::{Answer, Change, Operation, PROTOCOL, ParentHealth, Refusal, Request};
+use crate::ledger::lease::{End, Lease, State};
+use crate::ledger::protocol::{Answer, Operation, PROTOCOL, ParentHealth, Refusal, Request};
 use crate::ledger::sql::{Sql, SqlError};
+use crate::rulebook::{RulesDigest, RulesMark};
 use crate::time::Timestamp;
 
 /// The name under which the last check of the parent token is kept.
@@ -61,7 +67,9 @@ struct Hold<'a> {
 
 impl<'a> Hold<'a> {
     fn take(busy: &'a RefCell<BTreeSet<LeaseId>>, lease: LeaseId) -> Option<Self> {
-        busy.borrow_mut().insert(lease).then_some(Self { busy, lease })
+        // A hold that was not taken must not come into being: dropping it would free the lease.
+        let taken = busy.borrow_mut().insert(lease);
+        taken.then(|| Self { busy, lease })
     }
 }
 
@@ -140,10 +148,28 @@ impl<S: Sql, C: Cloudflare, K: Clock> Office<S, C, K> {
         Ok(None)
     }
 
+    /// Takes rules that were pushed. "Done" means that this ledger goes by them.
+    fn take_rules(&self, mark: &RulesMark, json: &str) -> Result<Answer, SqlError> {
+        let present = self.book.rules()?;
+        if let Some((present, json)) = present.as_ref().filter(|(present, _)| present.version > mark.version)
+        {
+            // A register that was set back must not believe that its rules bind here.
+            return Ok(Answer::RulesNewer { mark: present.clone(), json: json.clone() });
+        }
+        let same_version_other_text =
+            present.is_some_and(|(present, _)| present.version == mark.version && present != *mark);
+        if same_version_other_text || RulesDigest::of(json) != mark.digest {
+            self.notice(Notice::RulesDiffer { version: mark.version });
+            return Ok(Answer::Refused(Refusal::RulesDiffer));
+        }
+        self.book.take_rules(mark, json)?;
+        Ok(Answer::Done)
+    }
+
     async fn answer(&self, request: Request) -> Result<Answer, SqlError> {
         let owner = request.owner.as_deref();
         match request.operation {
-            Operation::Create { lease, parents } => self.create(*lease, &parents).await,
+            Operation::Create { lease, parents } => self.create(owner, *lease, &parents).await,
             Operation::Change { lease, revision, parents, change } => {
                 self.change(owner, lease, revision, &parents, *change).await
             }
@@ -157,12 +183,12 @@ impl<S: Sql, C: Cloudflare, K: Clock> Office<S, C, K> {
                     }
                     filter.owner = Some(owner.to_owned());
                 }
-                self.book.settle_expired(self.clock.now())?;
+                self.settle()?;
                 Ok(Answer::Leases { leases: self.book.list(&filter, after, limit)?, total: None })
             }
             Operation::Page(mut page) => {
                 page.owner = owner.map(str::to_owned);
-                self.book.settle_expired(self.clock.now())?;
+                self.settle()?;
                 let (leases, total) = self.book.page(&page)?;
                 Ok(Answer::Leases { leases, total: Some(total) })
             }
@@ -170,172 +196,69 @@ impl<S: Sql, C: Cloudflare, K: Clock> Office<S, C, K> {
                 if owner.is_some() {
                     return Ok(Answer::Refused(Refusal::NotFound));
                 }
-                self.book.settle_expired(self.clock.now())?;
+                self.settle()?;
                 Ok(Answer::Leases { leases: self.book.live_of(&grants, &owners, limit)?, total: None })
             }
-            Operation::TakeRules { json } => {
-                self.book.take_rules(&request.rules, &json)?;
-                Ok(Answer::Done)
+            // These two are the installation's own; no caller's request leads here.
+            Operation::TakeRules { .. } | Operation::CheckParents(_) if owner.is_some() => {
+                Ok(Answer::Refused(Refusal::NotFound))
             }
+            Operation::TakeRules { json } => self.take_rules(&request.rules, &json),
             Operation::CheckParents(parents) => self.check_parents(&parents).await,
             Operation::Health => {
                 let text = self.book.note(HEALTH)?;
-                let health = text.map(|text| serde_json::from_str(&text).map_err(|_| SqlError::Row("meta"))).transpose()?;
+                let health = text
+                    .map(|text| serde_json::from_str(&text).map_err(|_| SqlError::Row("meta")))
+                    .transpose()?;
                 Ok(Answer::Health(health))
             }
         }
     }
 
-    async fn create(&self, mut lease: Lease, parents: &Parents) -> Result<Answer, SqlError> {
-        let Some(_hold) = Hold::take(&self.busy, lease.id) else { return Ok(Answer::Refused(Refusal::Busy)) };
-        lease.state = State::Pending;
-        lease.created = self.clock.now();
-        self.book.insert(&lease)?;
-        match self.cloudflare.create(self.owner, parents, &lease.spec()).await {
-            Ok(minted) => {
-                lease.take_view(&minted.view, self.clock.now());
-                lease.state = State::Active;
-                self.book.replace(&lease)?;
-                Ok(Answer::Valued { lease: Box::new(lease), value: minted.value })
-            }
-            Err(failure) if failure.kind == FailureKind::Uncertain => self.clean_up(lease, parents, failure).await,
-            Err(failure) => {
-                lease.finish(End::NeverCreated, self.clock.now());
-                self.book.replace(&lease)?;
-                Ok(Answer::Failed(failure))
-            }
-        }
-    }
-
-    /// The answer to a create was lost. The token, if it is there, has a value that nobody knows:
-    /// it is found by its name, which no other token has, and deleted.
-    async fn clean_up(&self, mut lease: Lease, parents: &Parents, failure: Failure) -> Result<Answer, SqlError> {
-        let found = self.cloudflare.find_by_name(self.owner, parents, &lease.name).await.unwrap_or_default();
-        let mut deleted = !found.is_empty();
-        for token in found {
-            lease.token_id = Some(token);
-            lease.state = State::Revoking;
-            deleted &= self.cloudflare.delete(self.owner, parents, token).await.is_ok();
-        }
-        if deleted {
-            lease.finish(End::NeverCreated, self.clock.now());
-        } else {
-            // The create may yet be carried out; the lease stays in the books until that is known.
-            self.notice(Notice::Unresolved { lease: lease.id });
-        }
-        self.book.replace(&lease)?;
-        Ok(Answer::Failed(failure))
+    /// Ends the leases whose time is up.
+    fn settle(&self) -> Result<(), SqlError> {
+        self.book.settle_expired(self.clock.now()).map(drop)
     }
 
     /// The lease of this key, if it is there and the caller may touch it.
     fn owned(&self, owner: Option<&str>, key: LeaseKey) -> Result<Option<Lease>, SqlError> {
-        self.book.settle_expired(self.clock.now())?;
+        self.settle()?;
         Ok(self.book.find(key)?.filter(|lease| owner.is_none_or(|owner| owner == lease.owner)))
     }
 
-    async fn change(
-        &self,
-        owner: Option<&str>,
-        id: LeaseId,
-        revision: u32,
-        parents: &Parents,
-        change: Change,
-    ) -> Result<Answer, SqlError> {
-        let Some(lease) = self.owned(owner, LeaseKey::Lease(id))? else {
-            return Ok(Answer::Refused(Refusal::NotFound));
-        };
-        let refusal = match lease.state {
-            State::Ended => Some(Refusal::Ended),
-            State::Pending | State::Revoking | State::Stuck => Some(Refusal::NotActive),
-            State::Active if lease.revision != revision => Some(Refusal::Moved),
-            State::Active => None,
-        };
-        if let Some(refusal) = refusal {
-            return Ok(Answer::Refused(refusal));
-        }
-        let Some(token) = lease.token_id else { return Ok(Answer::Refused(Refusal::NotActive)) };
-        let Some(_hold) = Hold::take(&self.busy, id) else { return Ok(Answer::Refused(Refusal::Busy)) };
-        if matches!(change, Change::Roll) {
-            return match self.cloudflare.roll(self.owner, parents, token).await {
-                Ok(value) => {
-                    let lease = self.amend(id, |lease, now| lease.modified_on = Some(now))?;
-                    Ok(lease.map_or(Answer::Refused(Refusal::Ended), |lease| Answer::Valued { lease: Box::new(lease), value }))
-                }
-                Err(failure) => self.failed_change(id, failure),
-            };
-        }
-        let mut wanted = lease.clone();
-        apply(&mut wanted, change);
-        match self.cloudflare.update(self.owner, parents, token, &wanted.spec()).await {
-            Ok(view) => {
-                let lease = self.amend(id, |lease, now| {
-                    let state = (lease.state, lease.end, lease.ended_on, lease.revision);
-                    *lease = wanted;
-                    (lease.state, lease.end, lease.ended_on, lease.revision) = state;
-                    lease.take_view(&view, now);
-                })?;
-                Ok(lease.map_or(Answer::Refused(Refusal::Ended), |lease| Answer::Lease { lease: Box::new(lease), view: None }))
-            }
-            Err(failure) => self.failed_change(id, failure),
-        }
+    /// The lease as it is now. A lease that somebody works on stays in the book.
+    fn present(&self, id: LeaseId) -> Result<Lease, SqlError> {
+        self.book.find(LeaseKey::Lease(id))?.ok_or(SqlError::Row("lease"))
     }
 
-    /// Writes a change down, on the lease as it is now: it may have been revoked meanwhile, and then
-    /// it stays so.
-    fn amend(&self, id: LeaseId, amend: impl FnOnce(&mut Lease, Timestamp)) -> Result<Option<Lease>, SqlError> {
-        let Some(mut lease) = self.book.find(LeaseKey::Lease(id))? else { return Ok(None) };
+    /// Writes a change down, on the lease as it is now and not as it was before a wait.
+    fn amend(&self, id: LeaseId, amend: impl FnOnce(&mut Lease, Timestamp)) -> Result<Lease, SqlError> {
+        let mut lease = self.present(id)?;
         amend(&mut lease, self.clock.now());
         lease.revision = lease.revision.saturating_add(1);
         self.book.replace(&lease)?;
-        Ok((lease.state == State::Active).then_some(lease))
+        Ok(lease)
     }
 
-    fn failed_change(&self, id: LeaseId, failure: Failure) -> Result<Answer, SqlError> {
-        if failure.kind == FailureKind::NotFound {
-            self.found_dead(id)?;
-            return Ok(Answer::Refused(Refusal::Ended));
-        }
-        Ok(Answer::Failed(failure))
-    }
-
-    fn found_dead(&self, id: LeaseId) -> Result<(), SqlError> {
-        if let Some(mut lease) = self.book.find(LeaseKey::Lease(id))?
-            && lease.state != State::Ended
-        {
-            lease.finish(End::FoundDead, self.clock.now());
-            lease.revision = lease.revision.saturating_add(1);
-            self.book.replace(&lease)?;
-            self.notice(Notice::FoundDead { lease: id });
-        }
-        Ok(())
-    }
-
-    async fn revoke(&self, owner: Option<&str>, key: LeaseKey, parents: &Parents) -> Result<Answer, SqlError> {
-        let Some(mut lease) = self.owned(owner, key)? else { return Ok(Answer::Refused(Refusal::NotFound)) };
+    /// Ends a lease. One that has ended meanwhile stays as it ended.
+    fn finish(&self, id: LeaseId, end: End) -> Result<Lease, SqlError> {
+        let lease = self.present(id)?;
         if lease.state == State::Ended {
-            return Ok(Answer::Refused(Refusal::Ended));
+            Ok(lease)
+        } else {
+            self.amend(id, |lease, now| lease.finish(end, now))
         }
-        // A create under way has no token to delete yet. Any other work on the lease is overtaken: to
-        // end a token is never refused because of something less urgent.
-        let Some(token) = lease.token_id else { return Ok(Answer::Refused(Refusal::Busy)) };
-        if lease.state == State::Active {
-            lease.state = State::Revoking;
-            lease.revision = lease.revision.saturating_add(1);
-            self.book.replace(&lease)?;
-        }
-        match self.cloudflare.delete(self.owner, parents, token).await {
-            Ok(()) => {
-                if let Some(mut lease) = self.book.find(LeaseKey::Lease(lease.id))? {
-                    if lease.state != State::Ended {
-                        lease.finish(End::Revoked, self.clock.now());
-                        self.book.replace(&lease)?;
-                    }
-                    return Ok(Answer::Lease { lease: Box::new(lease), view: None });
-                }
-                Ok(Answer::Refused(Refusal::NotFound))
+    }
+
+    /// Cloudflare says that a token is gone. One that we were deleting is gone by our own hand.
+    fn found_dead(&self, id: LeaseId) -> Result<Lease, SqlError> {
+        match self.present(id)?.state {
+            State::Revoking | State::Stuck => self.finish(id, End::Revoked),
+            State::Ended => self.present(id),
+            State::Pending | State::Active => {
+                self.notice(Notice::FoundDead { lease: id });
+                self.finish(id, End::FoundDead)
             }
-            // The lease stays `revoking`, so that it is seen and asked for again.
-            Err(failure) => Ok(Answer::Failed(failure)),
         }
     }
 
@@ -356,72 +279,40 @@ impl<S: Sql, C: Cloudflare, K: Clock> Office<S, C, K> {
             Ok(view) => view,
             Err(failure) => return Ok(Answer::Failed(failure)),
         };
-        match view {
-            // Leak detection ends a token without deleting it.
-            Some(view) if !view.status.starts_with("revoked") => {
-                if self.has_drifted(&lease, &view) {
-                    self.notice(Notice::Drifted { lease: lease.id });
-                }
-                Ok(Answer::Lease { lease: Box::new(lease), view: Some(Box::new(view)) })
-            }
-            _ => {
-                self.found_dead(lease.id)?;
-                let lease = self.book.find(LeaseKey::Lease(lease.id))?.unwrap_or(lease);
-                Ok(Answer::Lease { lease: Box::new(lease), view: None })
-            }
+        // Leak detection ends a token without deleting it.
+        let Some(view) = view.filter(|view| !view.status.starts_with("revoked")) else {
+            let lease = self.found_dead(lease.id)?;
+            return Ok(Answer::Lease { lease: Box::new(lease), view: None });
+        };
+        let seen = lease.revision;
+        let lease = self.present(lease.id)?;
+        // What Cloudflare showed is compared only with the books of the same moment.
+        if lease.revision == seen
+            && !self.busy.borrow().contains(&lease.id)
+            && drift::has_drifted(&lease, &view)
+        {
+            self.notice(Notice::Drifted { lease: lease.id });
         }
-    }
-
-    fn has_drifted(&self, lease: &Lease, view: &crate::cloudflare::TokenView) -> bool {
-        view.name != lease.name
-            || view.expires_on != Some(lease.expires_on)
-            || view.not_before != lease.not_before
-            || (view.status == "disabled") != lease.disabled
+        let view = (lease.state != State::Ended).then(|| Box::new(view));
+        Ok(Answer::Lease { lease: Box::new(lease), view })
     }
 
     async fn check_parents(&self, parents: &Parents) -> Result<Answer, SqlError> {
         let checked = self.cloudflare.check_parents(self.owner, parents).await;
         let checked_at = self.clock.now();
         let health = match checked {
-            Ok((secret, verified)) => {
-                ParentHealth { checked_at, secret: Some(secret), expires_on: verified.expires_on, failure: None }
+            Ok((secret, verified)) => ParentHealth {
+                checked_at,
+                secret: Some(secret),
+                expires_on: verified.expires_on,
+                failure: None,
+            },
+            Err(failure) => {
+                ParentHealth { checked_at, secret: None, expires_on: None, failure: Some(failure) }
             }
-            Err(failure) => ParentHealth { checked_at, secret: None, expires_on: None, failure: Some(failure) },
         };
         let text = serde_json::to_string(&health).map_err(|_| SqlError::Row("meta"))?;
         self.book.keep_note(HEALTH, &text)?;
         Ok(Answer::Health(Some(health)))
-    }
-}
-
-/// Puts a change into a lease.
-fn apply(lease: &mut Lease, change: Change) {
-    match change {
-        Change::Roll => {}
-        Change::Renew { expires_on, asked } => {
-            lease.expires_on = expires_on;
-            lease.asked.expires_on = asked;
-        }
-        Change::Update {
-            policies,
-            condition,
-            not_before,
-            expires_on,
-            disabled,
-            asked: AsAsked { name, expires_on: asked_end, not_before: asked_start },
-            escapes_books,
-            takeover,
-            rule,
-        } => {
-            lease.policies = policies;
-            lease.condition = condition;
-            lease.not_before = not_before;
-            lease.expires_on = expires_on;
-            lease.disabled = disabled;
-            lease.asked = AsAsked { name, expires_on: asked_end, not_before: asked_start };
-            lease.escapes_books |= escapes_books;
-            lease.takeover = takeover;
-            lease.rule = rule;
-        }
     }
 }

@@ -1,0 +1,139 @@
+//! Creating a token: the intent first, then the call, then the outcome.
+
+use crate::cloudflare::{Cloudflare, Failure, FailureKind, Minted, Parents};
+use crate::id::LeaseId;
+use crate::ledger::book::LeaseKey;
+use crate::ledger::lease::{End, Lease, State};
+use crate::ledger::office::{Clock, Hold, Notice, Office, drift};
+use crate::ledger::protocol::{Answer, Refusal};
+use crate::ledger::sql::{Sql, SqlError};
+
+/// What a search for the tokens of a lease's name came to.
+pub(super) enum Search {
+    /// They were found and deleted.
+    Deleted,
+    /// There is none.
+    Nothing,
+    /// Cloudflare failed; there may be one.
+    Failed(Failure),
+}
+
+impl<S: Sql, C: Cloudflare, K: Clock> Office<S, C, K> {
+    pub(super) async fn create(
+        &self,
+        owner: Option<&str>,
+        mut lease: Lease,
+        parents: &Parents,
+    ) -> Result<Answer, SqlError> {
+        // Nobody writes a lease into somebody else's name.
+        if owner.is_some_and(|owner| owner != lease.owner) {
+            return Ok(Answer::Refused(Refusal::NotFound));
+        }
+        let Some(_hold) = Hold::take(&self.busy, lease.id) else { return Ok(Answer::Refused(Refusal::Busy)) };
+        // The same request delivered twice makes one token.
+        if self.book.find(LeaseKey::Lease(lease.id))?.is_some() {
+            return Ok(Answer::Refused(Refusal::Moved));
+        }
+        lease.begin(self.clock.now());
+        self.book.insert(&lease)?;
+        match self.cloudflare.create(self.owner, parents, &lease.spec()).await {
+            Ok(minted) => self.complete(&lease, minted, parents).await,
+            Err(failure) if failure.kind == FailureKind::Uncertain => {
+                self.clean_up(&lease, parents, failure).await
+            }
+            Err(failure) => {
+                self.finish(lease.id, End::NeverCreated)?;
+                Ok(Answer::Failed(failure))
+            }
+        }
+    }
+
+    /// The token is there. Its value is given out only if the books now say that it lives; else
+    /// nobody has the value, and the token is deleted.
+    async fn complete(&self, lease: &Lease, minted: Minted, parents: &Parents) -> Result<Answer, SqlError> {
+        let Minted { view, value } = minted;
+        // The end is the one bound that holds even if all of Brevet is lost.
+        let outlives = view.expires_on.is_none_or(|end| end > lease.expires_on);
+        let written = self.amend(lease.id, |lease, now| {
+            lease.take_view(&view, now);
+            match lease.state {
+                State::Pending if outlives => lease.state = State::Revoking,
+                State::Pending => lease.state = State::Active,
+                // Its time ran out while Cloudflare was at work.
+                State::Ended => lease.end = Some(End::Expired),
+                State::Active | State::Revoking | State::Stuck => {}
+            }
+        });
+        let lease = match written {
+            Ok(lease) => lease,
+            Err(error) => {
+                // A token that cannot be written down must not live. If this fails too, its end still
+                // ends it, and the intent tells of it.
+                drop(self.cloudflare.delete(self.owner, parents, view.id).await);
+                return Err(error);
+            }
+        };
+        if outlives || drift::has_drifted(&lease, &view) {
+            self.notice(Notice::Drifted { lease: lease.id });
+        }
+        if lease.state == State::Active {
+            return Ok(Answer::Valued { lease: Box::new(lease), value });
+        }
+        let deleted = self.cloudflare.delete(self.owner, parents, view.id).await;
+        if deleted.is_ok() {
+            self.finish(lease.id, End::Revoked)?;
+        }
+        if outlives {
+            return Ok(Answer::Failed(Failure {
+                kind: FailureKind::Protocol,
+                status: None,
+                code: None,
+                cause: "Cloudflare made the token with another end than was asked for; nobody was given its value."
+                    .to_owned(),
+                hint: "Check the API base and what stands between.".to_owned(),
+                retry_after: None,
+            }));
+        }
+        Ok(Answer::Refused(if deleted.is_ok() { Refusal::Ended } else { Refusal::NotActive }))
+    }
+
+    /// The answer to a create was lost. The token, if it is there, has a value that nobody knows.
+    async fn clean_up(&self, lease: &Lease, parents: &Parents, failure: Failure) -> Result<Answer, SqlError> {
+        match self.delete_by_name(lease, parents).await? {
+            Search::Deleted => {
+                self.finish(lease.id, End::NeverCreated)?;
+            }
+            // The create may yet be carried out; the lease stays in the books until that is known.
+            Search::Nothing | Search::Failed(_) => self.notice(Notice::Unresolved { lease: lease.id }),
+        }
+        Ok(Answer::Failed(failure))
+    }
+
+    /// Finds the tokens of a lease's name, which nothing else has, and deletes them. The lease does
+    /// not learn their ids before all are gone: until then only its name leads to all of them.
+    pub(super) async fn delete_by_name(&self, lease: &Lease, parents: &Parents) -> Result<Search, SqlError> {
+        let found = match self.cloudflare.find_by_name(self.owner, parents, &lease.name).await {
+            Ok(found) => found,
+            Err(failure) => return Ok(Search::Failed(failure)),
+        };
+        let Some(first) = found.first().copied() else { return Ok(Search::Nothing) };
+        self.wish_gone(lease.id)?;
+        for token in found {
+            if let Err(failure) = self.cloudflare.delete(self.owner, parents, token).await {
+                return Ok(Search::Failed(failure));
+            }
+        }
+        self.amend(lease.id, |lease, _| {
+            lease.token_id.get_or_insert(first);
+        })?;
+        Ok(Search::Deleted)
+    }
+
+    /// Notes that a lease which has no token yet shall have none.
+    pub(super) fn wish_gone(&self, id: LeaseId) -> Result<(), SqlError> {
+        if self.present(id)?.state == State::Pending {
+            self.amend(id, |lease, _| lease.state = State::Revoking)?;
+        }
+        Ok(())
+    }
+}

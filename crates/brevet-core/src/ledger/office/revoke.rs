@@ -1,0 +1,68 @@
+//! Revoking a lease. Of all that is done to a lease this comes first: it is never refused because of
+//! something less urgent.
+
+use crate::cloudflare::{Cloudflare, Failure, FailureKind, Parents};
+use crate::ledger::book::LeaseKey;
+use crate::ledger::lease::{End, Lease, State};
+use crate::ledger::office::create::Search;
+use crate::ledger::office::{Clock, Hold, Office};
+use crate::ledger::protocol::{Answer, Refusal};
+use crate::ledger::sql::{Sql, SqlError};
+use crate::time::Seconds;
+
+/// So long after the intent, a create whose answer was lost has either been carried out or never will
+/// be: many times what a call may take, and what Cloudflare takes to show its outcome everywhere.
+const CREATE_SETTLES: Seconds = Seconds::of(15 * 60);
+
+/// How soon an unsettled create is worth another look, in seconds.
+const LOOK_AGAIN: u32 = 60;
+
+impl<S: Sql, C: Cloudflare, K: Clock> Office<S, C, K> {
+    pub(super) async fn revoke(
+        &self,
+        owner: Option<&str>,
+        key: LeaseKey,
+        parents: &Parents,
+    ) -> Result<Answer, SqlError> {
+        let Some(lease) = self.owned(owner, key)? else { return Ok(Answer::Refused(Refusal::NotFound)) };
+        if lease.state == State::Ended {
+            return Ok(Answer::Refused(Refusal::Ended));
+        }
+        let Some(token) = lease.token_id else { return self.revoke_unsettled(lease, parents).await };
+        // Work under way on the lease is overtaken; it looks again when it is done.
+        if lease.state == State::Active {
+            self.amend(lease.id, |lease, _| lease.state = State::Revoking)?;
+        }
+        match self.cloudflare.delete(self.owner, parents, token).await {
+            Ok(()) => Ok(Answer::Lease { lease: Box::new(self.finish(lease.id, End::Revoked)?), view: None }),
+            // The lease stays `revoking`, so that it is seen and asked for again.
+            Err(failure) => Ok(Answer::Failed(failure)),
+        }
+    }
+
+    /// Revokes a lease whose token is not known: its create is under way, or its answer was lost.
+    async fn revoke_unsettled(&self, lease: Lease, parents: &Parents) -> Result<Answer, SqlError> {
+        self.wish_gone(lease.id)?;
+        // A create under way deletes its token when it finds the wish.
+        let Some(_hold) = Hold::take(&self.busy, lease.id) else { return Ok(Answer::Refused(Refusal::Busy)) };
+        let end = match self.delete_by_name(&lease, parents).await? {
+            Search::Deleted => End::Revoked,
+            Search::Nothing if self.clock.now().since(lease.created) >= i64::from(CREATE_SETTLES.get()) => {
+                End::NeverCreated
+            }
+            Search::Nothing => {
+                return Ok(Answer::Failed(Failure {
+                    kind: FailureKind::Uncertain,
+                    status: None,
+                    code: None,
+                    cause: "Whether Cloudflare made this token is not known yet; none of its name is there."
+                        .to_owned(),
+                    hint: "Revoke it again in a while; nobody was given its value.".to_owned(),
+                    retry_after: Some(LOOK_AGAIN),
+                }));
+            }
+            Search::Failed(failure) => return Ok(Answer::Failed(failure)),
+        };
+        Ok(Answer::Lease { lease: Box::new(self.finish(lease.id, end)?), view: None })
+    }
+}
