@@ -13,6 +13,9 @@ use serde::{Deserialize, Serialize};
 /// The most leases in one answer: a page of JSON that stays far below the runtime's limits.
 pub const MOST_LISTED: u32 = 100;
 
+/// The most live leases in one answer: the 500 tokens that an account may have at Cloudflare.
+pub const MOST_LIVE: u32 = 500;
+
 /// Which leases a list shall hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Filter {
@@ -101,10 +104,10 @@ impl<S: Sql> Book<S> {
             .map(drop)
     }
 
-    /// Writes a lease over itself.
+    /// Writes a lease over itself, with a later revision.
     ///
     /// # Errors
-    /// The database's.
+    /// The database's, among them its refusal of a step back: see [`STEPS`].
     pub fn replace(&self, lease: &Lease) -> Result<(), SqlError> {
         self.sql
             .run(
@@ -121,13 +124,18 @@ impl<S: Sql> Book<S> {
     /// The database's.
     pub fn find(&self, key: LeaseKey) -> Result<Option<Lease>, SqlError> {
         let rows = match key {
-            LeaseKey::Lease(id) => self.sql.run("SELECT body FROM lease WHERE id = ?", &[id.as_str().into()])?,
-            LeaseKey::Token(id) => self.sql.run("SELECT body FROM lease WHERE token_id = ?", &[id.as_str().into()])?,
+            LeaseKey::Lease(id) => {
+                self.sql.run("SELECT body FROM lease WHERE id = ?", &[id.as_str().into()])?
+            }
+            LeaseKey::Token(id) => {
+                self.sql.run("SELECT body FROM lease WHERE token_id = ?", &[id.as_str().into()])?
+            }
         };
         rows.first().map(lease_of).transpose()
     }
 
-    /// Marks the leases whose time is up as ended, and tells how many there were.
+    /// Marks the leases whose time is up as ended, and tells how many there were. A row that cannot
+    /// be read (a later build wrote it) stays as it is: it must not keep the others from being ended.
     ///
     /// # Errors
     /// The database's.
@@ -135,13 +143,15 @@ impl<S: Sql> Book<S> {
         let rows = self
             .sql
             .run("SELECT body FROM lease WHERE state <> 'ended' AND expires_on <= ?", &[now.unix().into()])?;
-        for row in &rows {
-            let mut lease = lease_of(row)?;
+        let mut settled = 0;
+        for mut lease in rows.iter().filter_map(|row| lease_of(row).ok()) {
             let end = if lease.token_id.is_none() { End::NeverCreated } else { End::Expired };
             lease.finish(end, lease.expires_on);
+            lease.revision = lease.revision.saturating_add(1);
             self.replace(&lease)?;
+            settled += 1;
         }
-        Ok(rows.len())
+        Ok(settled)
     }
 
     /// Leases, newest first, at most `limit` and at most [`MOST_LISTED`].
@@ -215,24 +225,26 @@ impl<S: Sql> Book<S> {
         Ok((rows.iter().map(lease_of).collect::<Result<_, _>>()?, total))
     }
 
-    /// The live leases of some grants or owners, at most `limit`; with both lists empty, of all.
+    /// The live leases of some grants or owners, at most `limit` and at most [`MOST_LIVE`]; with both
+    /// lists empty, of all.
     ///
     /// # Errors
     /// The database's.
     pub fn live_of(&self, grants: &[String], owners: &[String], limit: u32) -> Result<Vec<Lease>, SqlError> {
-        let marks = |count: usize| vec!["?"; count].join(",");
-        let condition = if grants.is_empty() && owners.is_empty() {
-            "1".to_owned()
-        } else {
-            format!("(grant_name IN ({}) OR owner IN ({}))", marks(grants.len()), marks(owners.len()))
-        };
-        let mut bound: Vec<SqlValue> = grants.iter().chain(owners).map(|name| name.as_str().into()).collect();
-        bound.push(limit.into());
-        self.sql
-            .run(&format!("SELECT body FROM lease WHERE state <> 'ended' AND {condition} ORDER BY created, id LIMIT ?"), &bound)?
-            .iter()
-            .map(lease_of)
-            .collect()
+        // A statement takes at most a hundred bound values, and there may be more names than that.
+        let mut statement = String::from("SELECT body FROM lease WHERE state <> 'ended'");
+        let mut bound = Vec::new();
+        if !(grants.is_empty() && owners.is_empty()) {
+            statement.push_str(
+                " AND (grant_name IN (SELECT value FROM json_each(?)) OR owner IN (SELECT value FROM json_each(?)))",
+            );
+            for names in [grants, owners] {
+                bound.push(SqlValue::Text(serde_json::to_string(names).map_err(|_| SqlError::Row("lease"))?));
+            }
+        }
+        statement.push_str(" ORDER BY created, id LIMIT ?");
+        bound.push(limit.min(MOST_LIVE).into());
+        self.sql.run(&statement, &bound)?.iter().map(lease_of).collect()
     }
 
     /// The rules this ledger was last given.
@@ -240,9 +252,12 @@ impl<S: Sql> Book<S> {
     /// # Errors
     /// The database's.
     pub fn rules(&self) -> Result<Option<(RulesMark, String)>, SqlError> {
-        let Some(mark) = self.note("rules_mark")? else { return Ok(None) };
-        let mark = serde_json::from_str(&mark).map_err(|_| SqlError::Row("meta"))?;
-        Ok(Some((mark, self.note("rules_json")?.ok_or(SqlError::Row("meta"))?)))
+        let rows = self.sql.run("SELECT mark, json FROM rules", &[])?;
+        match rows.into_iter().next().map(<[SqlValue; 2]>::try_from) {
+            None => Ok(None),
+            Some(Ok([mark, SqlValue::Text(json)])) => Ok(Some((mark_of(&mark)?, json))),
+            Some(_) => Err(SqlError::Row("rules")),
+        }
     }
 
     /// Which rules this ledger was last given, without their text.
@@ -250,20 +265,26 @@ impl<S: Sql> Book<S> {
     /// # Errors
     /// The database's.
     pub fn rules_mark(&self) -> Result<Option<RulesMark>, SqlError> {
-        self.note("rules_mark")?.map(|text| serde_json::from_str(&text).map_err(|_| SqlError::Row("meta"))).transpose()
+        let rows = self.sql.run("SELECT mark FROM rules", &[])?;
+        rows.first().map(|row| row.first().ok_or(SqlError::Row("rules")).and_then(mark_of)).transpose()
     }
 
-    /// Keeps the rules it is given, if they are later than those it has.
+    /// Keeps the rules it is given, if they are later than those it has. One statement, so that mark
+    /// and text never part.
     ///
     /// # Errors
     /// The database's.
     pub fn take_rules(&self, mark: &RulesMark, json: &str) -> Result<(), SqlError> {
-        if self.rules_mark()?.is_some_and(|present| present.version >= mark.version) {
-            return Ok(());
-        }
-        let text = serde_json::to_string(mark).map_err(|_| SqlError::Row("meta"))?;
-        self.keep_note("rules_json", json)?;
-        self.keep_note("rules_mark", &text)
+        let version = i64::try_from(mark.version).map_err(|_| SqlError::Row("rules"))?;
+        let text = serde_json::to_string(mark).map_err(|_| SqlError::Row("rules"))?;
+        self.sql
+            .run(
+                "INSERT INTO rules (only, version, mark, json) VALUES (1, ?, ?, ?)
+                 ON CONFLICT (only) DO UPDATE SET version = excluded.version, mark = excluded.mark, json = excluded.json
+                 WHERE excluded.version > rules.version",
+                &[version.into(), SqlValue::Text(text), json.into()],
+            )
+            .map(drop)
     }
 
     /// A text kept under a name.
@@ -315,5 +336,12 @@ fn lease_of(row: &Row) -> Result<Lease, SqlError> {
     match row.first() {
         Some(SqlValue::Text(body)) => serde_json::from_str(body).map_err(|_| SqlError::Row("lease")),
         _ => Err(SqlError::Row("lease")),
+    }
+}
+
+fn mark_of(value: &SqlValue) -> Result<RulesMark, SqlError> {
+    match value {
+        SqlValue::Text(text) => serde_json::from_str(text).map_err(|_| SqlError::Row("rules")),
+        _ => Err(SqlError::Row("rules")),
     }
 }

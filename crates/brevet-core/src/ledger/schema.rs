@@ -1,12 +1,17 @@
 //! The tables of a ledger. Steps are only ever added: an older object may meet a newer database and
 //! must notice, and a newer object must bring an older database up.
 
-/// The steps from an empty database to the present schema.
+/// The steps from an empty database to the present schema. Every statement can be run again: a step
+/// that broke off in the middle is taken up by the next opening.
 ///
 /// A lease is one row: the columns that are searched, and the whole lease as JSON beside them, so
 /// that a new member of a lease needs no migration.
+///
+/// The trigger holds what no interleaving may break, whatever the code above it believes: an ended
+/// lease never lives again, every change counts the revision up, so that a write on a stale copy is
+/// refused, and a lease keeps its owner and its token.
 pub const STEPS: &[&[&str]] = &[&[
-    "CREATE TABLE lease (
+    "CREATE TABLE IF NOT EXISTS lease (
         id TEXT PRIMARY KEY,
         token_id TEXT UNIQUE,
         owner TEXT NOT NULL,
@@ -20,7 +25,19 @@ pub const STEPS: &[&[&str]] = &[&[
         revision INTEGER NOT NULL,
         body TEXT NOT NULL
     ) WITHOUT ROWID",
-    "CREATE INDEX lease_by_creation ON lease (created, id)",
-    "CREATE INDEX lease_by_owner ON lease (owner, issued_on, id)",
-    "CREATE INDEX lease_live ON lease (expires_on) WHERE state <> 'ended'",
+    "CREATE INDEX IF NOT EXISTS lease_by_creation ON lease (created, id)",
+    "CREATE INDEX IF NOT EXISTS lease_by_owner ON lease (owner, issued_on, id)",
+    "CREATE INDEX IF NOT EXISTS lease_live ON lease (expires_on) WHERE state <> 'ended'",
+    "CREATE TRIGGER IF NOT EXISTS lease_goes_forward BEFORE UPDATE ON lease
+     WHEN NEW.revision <= OLD.revision
+        OR (OLD.state = 'ended' AND NEW.state <> 'ended')
+        OR NEW.owner <> OLD.owner
+        OR (OLD.token_id IS NOT NULL AND NEW.token_id IS NOT OLD.token_id)
+     BEGIN SELECT RAISE(ABORT, 'a lease only goes forward'); END",
+    "CREATE TABLE IF NOT EXISTS rules (
+        only INTEGER PRIMARY KEY CHECK (only = 1),
+        version INTEGER NOT NULL,
+        mark TEXT NOT NULL,
+        json TEXT NOT NULL
+    )",
 ]];
