@@ -11,7 +11,7 @@ use crate::time::Timestamp;
 pub const MOST_VERSIONS: u64 = 100;
 
 const STEPS: &[&[&str]] = &[&[
-    "CREATE TABLE version (
+    "CREATE TABLE IF NOT EXISTS version (
         version INTEGER PRIMARY KEY,
         mark TEXT NOT NULL,
         json TEXT NOT NULL,
@@ -19,7 +19,7 @@ const STEPS: &[&[&str]] = &[&[
         pushed_at INTEGER NOT NULL,
         pushed_by TEXT NOT NULL
     )",
-    "CREATE TABLE undelivered (ledger TEXT PRIMARY KEY) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS undelivered (ledger TEXT PRIMARY KEY) WITHOUT ROWID",
 ]];
 
 /// A question to the `RULES` object.
@@ -129,12 +129,13 @@ impl<S: Sql> Register<S> {
     /// # Errors
     /// The database's.
     pub fn version(&self, version: Option<u64>) -> Result<Option<Kept>, SqlError> {
-        let number = version.map(|version| i64::try_from(version).unwrap_or(i64::MAX));
-        let rows = self.sql.run(
-            "SELECT mark, json, source_map, pushed_at, pushed_by FROM version
-             WHERE ?1 IS NULL OR version = ?1 ORDER BY version DESC LIMIT 1",
-            &[SqlValue::integer(number)],
-        )?;
+        let all = "SELECT mark, json, source_map, pushed_at, pushed_by FROM version";
+        let rows = match version.map(i64::try_from) {
+            None => self.sql.run(&format!("{all} ORDER BY version DESC LIMIT 1"), &[])?,
+            Some(Ok(number)) => self.sql.run(&format!("{all} WHERE version = ?"), &[number.into()])?,
+            // There is none of a number that the database cannot hold.
+            Some(Err(_)) => return Ok(None),
+        };
         rows.first().map(|row| kept_of(row)).transpose()
     }
 
@@ -143,10 +144,9 @@ impl<S: Sql> Register<S> {
     /// # Errors
     /// The database's.
     pub fn history(&self) -> Result<Vec<Kept>, SqlError> {
-        let rows = self.sql.run(
-            "SELECT mark, NULL, NULL, pushed_at, pushed_by FROM version ORDER BY version DESC",
-            &[],
-        )?;
+        let rows = self
+            .sql
+            .run("SELECT mark, NULL, NULL, pushed_at, pushed_by FROM version ORDER BY version DESC", &[])?;
         rows.iter().map(|row| kept_of(row)).collect()
     }
 
@@ -171,15 +171,18 @@ impl<S: Sql> Register<S> {
         let mark = RulesMark::of(present.saturating_add(1), json);
         let number = i64::try_from(mark.version).unwrap_or(i64::MAX);
         let text = serde_json::to_string(&mark).map_err(|_| SqlError::Row("version"))?;
+        // The version itself comes last: where a statement fails, the old rules stay in force, and at
+        // most a ledger is given them once more.
+        for ledger in ledgers {
+            self.sql
+                .run("INSERT OR IGNORE INTO undelivered (ledger) VALUES (?)", &[ledger.as_str().into()])?;
+        }
+        let kept = i64::try_from(MOST_VERSIONS).unwrap_or(i64::MAX);
+        self.sql.run("DELETE FROM version WHERE version <= ?", &[number.saturating_sub(kept).into()])?;
         self.sql.run(
             "INSERT INTO version (version, mark, json, source_map, pushed_at, pushed_by) VALUES (?, ?, ?, ?, ?, ?)",
             &[number.into(), SqlValue::Text(text), json.into(), SqlValue::text(source_map), now.unix().into(), by.into()],
         )?;
-        for ledger in ledgers {
-            self.sql.run("INSERT OR IGNORE INTO undelivered (ledger) VALUES (?)", &[ledger.as_str().into()])?;
-        }
-        let kept = i64::try_from(MOST_VERSIONS).unwrap_or(i64::MAX);
-        self.sql.run("DELETE FROM version WHERE version <= ?", &[number.saturating_sub(kept).into()])?;
         Ok(Ok(mark))
     }
 
