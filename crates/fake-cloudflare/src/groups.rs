@@ -1,6 +1,7 @@
 //! The permission groups: which there are, and which types of resource each acts on.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
@@ -61,8 +62,11 @@ impl Groups {
     /// broken, there would be no groups and every create would be refused.
     #[must_use]
     pub fn catalogue() -> Self {
-        let list: Vec<Group> = serde_json::from_str(CATALOGUE).unwrap_or_default();
-        Self(list.into_iter().map(|group| (group.id.clone(), group)).collect())
+        static READ: LazyLock<Groups> = LazyLock::new(|| {
+            let list: Vec<Group> = serde_json::from_str(CATALOGUE).unwrap_or_default();
+            Groups(list.into_iter().map(|group| (group.id.clone(), group)).collect())
+        });
+        READ.clone()
     }
 
     /// Adds a group, or replaces the one with its id.
