@@ -40,7 +40,8 @@ pub(crate) fn is_built_by_caller() -> bool {
 pub(crate) fn build(workshop: &Workshop) -> Result<(), Failure> {
     // Wrangler runs this as its build command and reads nothing from it: progress goes to standard error.
     let mut build = workshop.wasm_command(WasmTool::WorkerBuild);
-    build.args(["--release", "--no-opt"]).stdout(Stdio::null());
+    // Without the package's name cargo would build the workspace's native members for wasm32 as well.
+    build.args(["--release", "--no-opt", "--", "--package", "brevet"]).stdout(Stdio::null());
     command::run(&mut build)?;
     let wasm = place::root().join("build/index_bg.wasm");
     shrink(workshop, &wasm)
