@@ -9,14 +9,14 @@ use crate::catalogue::closest;
 use crate::time::{Seconds, TimeError, Timestamp};
 
 /// The most parameters of an ask. Templates have two.
-const MAX_PARAMETERS: usize = 8;
+pub(super) const MAX_PARAMETERS: usize = 8;
 
 /// The most values of one parameter: as many resources as one token may hold.
-const MAX_VALUES: usize = 500;
+pub(super) const MAX_VALUES: usize = 500;
 
 /// The longest name of a template, grant, account, parameter or value in an ask, in bytes: a domain
 /// name is the longest that the rules may hold.
-const MAX_WORD_BYTES: usize = 253;
+pub(super) const MAX_WORD_BYTES: usize = 253;
 
 /// The longest name of a token, in characters: Cloudflare's bound.
 pub const MAX_NAME: usize = 120;

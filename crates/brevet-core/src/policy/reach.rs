@@ -141,9 +141,15 @@ impl Bounds {
         }
         let pool = wish.accounts.as_ref().unwrap_or(&self.accounts);
         match user.filter(|user| pool.contains(user)) {
-            Some(user) if wish.accounts.is_some() || pool.len() == 1 => self.select_user(policy, wish, user),
-            Some(_) => Err(self.account_needed(policy)),
             None => self.select_account(policy, wish, pool),
+            Some(user) if wish.accounts.is_some() || pool.len() == 1 => self.select_user(policy, wish, user),
+            // A user token reaches further than an account's, so it is never the one that zones alone
+            // lead to.
+            Some(user) if wish.zones.is_some() => {
+                let others: Vec<_> = pool.iter().copied().filter(|at| *at != user).collect();
+                self.select_account(policy, wish, &others)
+            }
+            Some(_) => Err(self.account_needed(policy)),
         }
     }
 
