@@ -9,7 +9,7 @@ use brevet_core::cloudflare::Failure;
 
 use super::circuits::{Circuits, Counted, MAX_BLOCK_MS};
 use super::failure;
-use super::pace::{Budget, MAX_TRIES, SILENT_BLOCK_SECONDS, pause_ms};
+use super::pace::{Budget, MAX_TRIES, SILENT_BLOCK_SECONDS, TIMER_SLACK_MS, pause_ms};
 use super::spec::SpecError;
 use super::transport::{Transport, TransportError};
 
@@ -215,10 +215,11 @@ impl<T: Transport> Exchange<'_, T> {
         let now = self.transport.now_ms();
         let jitter = pause_ms(tries, self.transport.random_u32());
         let told_ms = told.map(|seconds| seconds.saturating_mul(1_000).min(MAX_BLOCK_MS));
-        let pause = told_ms.unwrap_or_default().saturating_add(jitter);
+        let closed = told_ms.unwrap_or_default().saturating_add(jitter);
+        let pause = if limited { closed.saturating_add(TIMER_SLACK_MS) } else { closed };
         if trouble.repeatable(repeat) && tries < MAX_TRIES && self.budget.for_call(now, pause).is_some() {
             if limited {
-                self.circuits.open(counted, told_ms.unwrap_or(pause), now);
+                self.circuits.open(counted, told_ms.unwrap_or(closed), now);
             }
             return Ok(pause);
         }

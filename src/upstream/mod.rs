@@ -42,7 +42,10 @@ use serde_json::Value;
 pub use base::{BaseRefusal, api_base};
 pub use circuits::{Circuits, DEAD_PARENT_MS, MAX_BLOCK_MS};
 pub use listing::{MAX_PAGES, MAX_PASSES};
-pub use pace::{CALL_DEADLINE_MS, MAX_TRIES, OPERATION_DEADLINE_MS, SHORTEST_CALL_MS, SILENT_BLOCK_SECONDS};
+pub use pace::{
+    CALL_DEADLINE_MS, MAX_TRIES, OPERATION_DEADLINE_MS, SHORTEST_CALL_MS, SILENT_BLOCK_SECONDS,
+    TIMER_SLACK_MS,
+};
 pub use parents::MAX_SECRET_NAME_CHARS;
 pub use spec::SpecError;
 pub use transport::{Secrets, Transport, TransportError};

@@ -26,6 +26,10 @@ const LONGEST_PAUSE_MS: u32 = 5_000;
 /// seconds. Less than the five minutes it may be, for one call then finds out.
 pub const SILENT_BLOCK_SECONDS: u32 = 60;
 
+/// How much longer than a rate limit its own call waits, in milliseconds. A timer may fire a moment
+/// early by the clock that it is measured with, and would then find the circuit still open.
+pub const TIMER_SLACK_MS: u32 = 10;
+
 /// The highest pause before try number `tries` + 1; the first try is number 1.
 pub(super) fn pause_ceiling_ms(tries: u32) -> u32 {
     let doublings = tries.saturating_sub(1).min(16);

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use brevet::upstream::{MAX_BLOCK_MS, MAX_TRIES, SILENT_BLOCK_SECONDS};
+use brevet::upstream::{MAX_BLOCK_MS, MAX_TRIES, SILENT_BLOCK_SECONDS, TIMER_SLACK_MS};
 use brevet_core::cloudflare::{Cloudflare, FailureKind};
 use fake_cloudflare::{Effect, MAIN_ACCOUNT, Owner};
 use pollster::block_on;
@@ -27,7 +27,18 @@ fn a_short_limit_is_waited_out_to_the_second() {
     stage.fault("GET", "", 1, Effect::RateLimited { retry_after: 5 });
     stage.chance.borrow_mut().push_back(123);
     assert!(block_on(stage.upstream().read(account(), &one(), id)).unwrap().is_some());
-    assert_eq!(stage.waits(), [5_123]);
+    assert_eq!(stage.waits(), [5_123 + TIMER_SLACK_MS]);
+}
+
+#[test]
+fn a_timer_that_fires_a_moment_early_does_not_find_its_own_circuit_open() {
+    let stage = Rc::new(Stage::new());
+    let id = stage.seed_token("a");
+    stage.fault("GET", "", 1, Effect::RateLimited { retry_after: 5 });
+    let inner = Rc::downgrade(&stage);
+    *stage.during_wait.borrow_mut() = Some(Box::new(move || inner.upgrade().unwrap().pass_ms(-9)));
+    assert!(block_on(stage.upstream().read(account(), &one(), id)).unwrap().is_some());
+    *stage.during_wait.borrow_mut() = None;
 }
 
 #[test]
@@ -36,7 +47,7 @@ fn the_ratelimit_header_is_honoured_where_retry_after_is_missing() {
     let id = stage.seed_token("a");
     stage.fault("GET", "", 1, limited(&[("ratelimit", "\"default\";r=0;t=9")]));
     assert!(block_on(stage.upstream().read(account(), &one(), id)).unwrap().is_some());
-    assert_eq!(stage.waits(), [9_000]);
+    assert_eq!(stage.waits(), [9_000 + TIMER_SLACK_MS]);
 }
 
 #[test]
@@ -124,7 +135,7 @@ fn a_limit_without_a_time_is_backed_off_from_and_then_opens_the_circuit() {
     stage.chance.borrow_mut().extend([200, 400, 800, 1_600, 3_200]);
     let failure = block_on(stage.upstream().read(account(), &one(), id)).unwrap_err();
     assert_eq!((failure.kind, failure.retry_after), (FailureKind::RateLimited, Some(SILENT_BLOCK_SECONDS)));
-    assert_eq!(stage.waits(), [200, 400, 800, 1_600, 3_200]);
+    assert_eq!(stage.waits(), [200, 400, 800, 1_600, 3_200].map(|pause| pause + TIMER_SLACK_MS));
     assert_eq!(stage.count("GET"), usize::try_from(MAX_TRIES).unwrap());
     let failure = block_on(stage.upstream().read(account(), &one(), id)).unwrap_err();
     assert_eq!(failure.retry_after, Some(SILENT_BLOCK_SECONDS));
@@ -153,7 +164,7 @@ fn a_retry_after_of_nothing_does_not_hammer() {
     let failure = block_on(stage.upstream().read(account(), &one(), id)).unwrap_err();
     assert_eq!(failure.retry_after, Some(1));
     assert_eq!(stage.count("GET"), usize::try_from(MAX_TRIES).unwrap());
-    assert_eq!(stage.waits(), [200, 400, 800, 1_600, 3_200]);
+    assert_eq!(stage.waits(), [200, 400, 800, 1_600, 3_200].map(|pause| pause + TIMER_SLACK_MS));
 }
 
 #[test]

@@ -128,7 +128,7 @@ fn a_list_that_shrank_while_it_was_read_is_read_again() {
 #[test]
 fn every_token_that_stays_is_found_although_another_goes_meanwhile() {
     // Whatever the order of the list is, one of these sits where the second page begins.
-    for wanted in 1..70 {
+    for wanted in (1..70).step_by(4).chain([49, 50, 51]) {
         let stage = Rc::new(Stage::new());
         let ids: Vec<_> = (0..70).map(|n| stage.seed_token(&format!("t{n}"))).collect();
         let calls = Rc::new(Cell::new(0));
