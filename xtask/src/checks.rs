@@ -2,13 +2,13 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::command;
 use crate::failure::Failure;
 use crate::fake;
 use crate::flags::Flags;
+use crate::guard;
 use crate::place;
 use crate::say;
 use crate::setup::Workshop;
@@ -155,7 +155,7 @@ fn run(workshop: &Workshop, step: &str) -> Outcome {
 fn cargo(arguments: &[&str], variables: &[(&str, &str)]) -> Result<(), Failure> {
     let mut cargo = Command::new("cargo");
     cargo.current_dir(place::root()).args(arguments).envs(variables.iter().copied());
-    command::run(&mut cargo)
+    guard::run(&cargo)
 }
 
 fn deny(program: &PathBuf, checks: &[&str]) -> Result<(), Failure> {
@@ -163,7 +163,7 @@ fn deny(program: &PathBuf, checks: &[&str]) -> Result<(), Failure> {
     deny.current_dir(place::root())
         .args(["--workspace", "--all-features", "check", "--hide-inclusion-graph"])
         .args(checks);
-    command::run(&mut deny)
+    guard::run(&deny)
 }
 
 /// Vulnerabilities are looked up in a list that has to be fetched; where it cannot be, that is no pass.
@@ -173,12 +173,8 @@ fn advisories(workshop: &Workshop) -> Outcome {
         Err(failure) => return Outcome::NotRun(format!("no cargo-deny: {failure}")),
     };
     let mut fetch = Command::new(&program);
-    fetch
-        .current_dir(place::root())
-        .args(["--workspace", "fetch", "db"])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
-    if command::run_within(&mut fetch, ADVISORIES_LIMIT).is_err() {
+    fetch.current_dir(place::root()).args(["--workspace", "fetch", "db"]);
+    if guard::run_quietly(&fetch, ADVISORIES_LIMIT).is_err() {
         return Outcome::NotRun("the list of advisories cannot be fetched from here".to_owned());
     }
     let mut check = Command::new(&program);
@@ -189,7 +185,7 @@ fn advisories(workshop: &Workshop) -> Outcome {
         "--disable-fetch",
         "advisories",
     ]);
-    command::run_within(&mut check, ADVISORIES_LIMIT).map_or_else(Outcome::Failed, |()| Outcome::Passed)
+    guard::run_within(&check, ADVISORIES_LIMIT).map_or_else(Outcome::Failed, |()| Outcome::Passed)
 }
 
 /// The suites in tests/worker run the release wasm on workerd against the stand-in.
@@ -210,7 +206,7 @@ fn worker_tests(workshop: &Workshop) -> Result<(), Failure> {
     let mut node = workshop.command("node");
     node.args(["--test", "--test-concurrency=1", "tests/worker/**/*.test.*"]);
     node.env(worker::BUILD_VARIABLE, "skip").env("BREVET_FAKE", stand_in).env("CI", "true");
-    command::run_within(&mut node, WORKER_TESTS_LIMIT)
+    guard::run_within(&node, WORKER_TESTS_LIMIT)
 }
 
 #[cfg(test)]

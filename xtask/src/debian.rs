@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crate::command;
 use crate::failure::{Failure, file};
+use crate::guard;
 use crate::place::{self, Unfinished};
 use crate::say;
 use crate::wasm_rust::{self, TARGET};
@@ -131,10 +132,7 @@ fn download(here: &Path) -> Result<(), Failure> {
     for folder in ["apt/lists/partial", "apt/cache", "packages/partial"] {
         place::make_folder(&here.join(folder))?;
     }
-    let quietly = |command: &mut Command| {
-        command.stdout(std::process::Stdio::null());
-        command::run_within(command, DOWNLOAD_LIMIT)
-    };
+    let quietly = |command: &mut Command| guard::run_quietly(command, DOWNLOAD_LIMIT);
     quietly(apt("apt-get", here).arg("update"))?;
     let tree =
         command::answer(apt("apt-cache", here).args(["depends", "--recurse", "--important"]).args(PACKAGES))
@@ -185,7 +183,7 @@ fn unpack(packages: &Path, root: &Path) -> Result<(), Failure> {
                 "dpkg-deb --fsys-tarfile \"$0\" | tar -x -C \"$1\" --no-wildcards-match-slash --exclude './usr/src/*/compiler' --exclude './usr/src/*/src' --exclude './usr/share'",
             ]);
             dpkg.arg(&path).arg(root);
-            command::run_within(&mut dpkg, BUILD_LIMIT)?;
+            guard::run_within(&dpkg, BUILD_LIMIT)?;
         }
     }
     Ok(())
@@ -247,7 +245,7 @@ fn build_std(here: &Path) -> Result<(), Failure> {
     cargo.env("CARGO_ENCODED_RUSTFLAGS", "-Cembed-bitcode=yes").env("RUSTC_BOOTSTRAP", "1");
     cargo.env("RUSTC", rustc).env("CARGO_TARGET_DIR", &target);
     cargo.env_remove("RUSTFLAGS").env_remove("RUSTC_WRAPPER");
-    command::run_within(&mut cargo, BUILD_LIMIT)?;
+    guard::run_within(&cargo, BUILD_LIMIT)?;
     let libraries = target.join(TARGET).join("release/deps");
     let into = std_folder(here);
     place::make_folder(&into)?;

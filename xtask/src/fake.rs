@@ -5,8 +5,8 @@ use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::command;
 use crate::failure::Failure;
+use crate::guard;
 use crate::place;
 
 /// Builds the stand-in and gives the path of its program.
@@ -23,7 +23,7 @@ pub(crate) fn build() -> Result<PathBuf, Failure> {
         "--bin",
         "fake-cloudflare",
     ]);
-    command::run(&mut cargo)?;
+    guard::run(&cargo)?;
     Ok(place::target().join("debug/fake-cloudflare"))
 }
 

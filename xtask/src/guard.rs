@@ -1,4 +1,4 @@
-//! `xtask guard`: the keeper of one long-running program.
+//! `xtask guard`: the keeper of one program.
 //!
 //! The task that wants the program holds the guard's standard input open. When that task ends, however it ends (`kill -9` included), the
 //! system closes the pipe, and the guard ends the program's whole process group: wrangler starts workerd, and a workerd that outlives its
@@ -46,6 +46,59 @@ pub(crate) fn guarded(program: &Command, remove: &[PathBuf]) -> Result<Command, 
 /// Starts a command made by [`guarded`]. The program lives as long as the returned child's standard input is held.
 pub(crate) fn spawn(command: &mut Command) -> Result<Child, Failure> {
     command.spawn().map_err(|source| Failure::Start { program: crate::command::name(command), source })
+}
+
+/// Runs a program to its end under a guard, with its output where ours goes.
+///
+/// # Errors
+/// When it cannot be started or ends with an error.
+pub(crate) fn run(program: &Command) -> Result<(), Failure> {
+    to_the_end(program, None, false)
+}
+
+/// Runs a program to its end under a guard, or to the limit.
+///
+/// # Errors
+/// When it cannot be started, ends with an error or takes longer than `limit`.
+pub(crate) fn run_within(program: &Command, limit: Duration) -> Result<(), Failure> {
+    to_the_end(program, Some(limit), false)
+}
+
+/// Like [`run_within`], with the program's standard output thrown away.
+///
+/// # Errors
+/// As there.
+pub(crate) fn run_quietly(program: &Command, limit: Duration) -> Result<(), Failure> {
+    to_the_end(program, Some(limit), true)
+}
+
+fn to_the_end(program: &Command, limit: Option<Duration>, quiet: bool) -> Result<(), Failure> {
+    let name = || crate::command::name(program);
+    let mut command = guarded(program, &[])?;
+    if quiet {
+        command.stdout(Stdio::null());
+    }
+    let mut guard = spawn(&mut command)?;
+    let from = Instant::now();
+    let status = loop {
+        match guard.try_wait() {
+            Ok(Some(status)) => break status,
+            Ok(None) if limit.is_none_or(|limit| from.elapsed() < limit) => std::thread::sleep(LOOK),
+            Ok(None) => {
+                // The guard ends the program when its standard input closes.
+                drop(guard.stdin.take());
+                let _ended = guard.wait();
+                let limit_s = limit.unwrap_or_default().as_secs();
+                return Err(Failure::TooLong { program: name(), limit_s });
+            }
+            Err(source) => return Err(Failure::Start { program: name(), source }),
+        }
+    };
+    if status.success() {
+        Ok(())
+    } else {
+        Err(Failure::Ended { program: name(), status: status.to_string() })
+    }
 }
 
 /// The guard itself: `guard [--remove PATH]… -- PROGRAM ARGUMENT…`. Returns the program's exit code.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::command;
 use crate::failure::{Failure, file};
+use crate::guard;
 use crate::place;
 use crate::say;
 
@@ -50,7 +51,7 @@ pub(crate) fn install() -> Result<(), Failure> {
     let root = place::root();
     let mut npm = Command::new("npm");
     npm.current_dir(&root).args(["ci", "--no-audit", "--no-fund", "--loglevel", "error"]);
-    command::run_within(&mut npm, INSTALL_LIMIT)?;
+    guard::run_within(&npm, INSTALL_LIMIT)?;
     for program in PROGRAMS {
         if !programs().join(program).exists() {
             return Err(Failure::Missing {

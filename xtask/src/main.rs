@@ -52,7 +52,13 @@ fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1).collect::<Vec<OsString>>().into_iter();
     let task = arguments.next().unwrap_or_default();
     if task == "guard" {
-        return guard::main(arguments).map_or(ExitCode::FAILURE, ExitCode::from);
+        return guard::main(arguments).map_or_else(
+            |failure| {
+                say::progress(&failure.to_string());
+                ExitCode::FAILURE
+            },
+            ExitCode::from,
+        );
     }
     let wants_help = |argument: &OsString| argument == "--help" || argument == "-h";
     if wants_help(&task)

@@ -2,10 +2,10 @@
 
 use std::io::Write as _;
 use std::path::Path;
-use std::process::Stdio;
+use std::time::Duration;
 
-use crate::command;
 use crate::failure::{Failure, file};
+use crate::guard;
 use crate::place;
 use crate::say;
 use crate::setup::Workshop;
@@ -13,6 +13,9 @@ use crate::worker::BUILD_VARIABLE;
 
 /// Bytes, gzipped, of all modules together. A Worker's start-up time grows with its size, and this keeps it far from the platform's limit.
 pub(crate) const BUDGET: u64 = 220 * 1000;
+
+/// Wrangler bundles one small file.
+const WRANGLER_LIMIT: Duration = Duration::from_secs(120);
 
 /// One uploaded module.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,8 +75,8 @@ pub(crate) fn measure(workshop: &Workshop) -> Result<Upload, Failure> {
     place::remove_folder(&out)?;
     let mut wrangler = workshop.command("wrangler");
     wrangler.args(["deploy", "--dry-run", "--outdir"]).arg(&out);
-    wrangler.env(BUILD_VARIABLE, "skip").stdout(Stdio::null());
-    command::run(&mut wrangler)?;
+    wrangler.env(BUILD_VARIABLE, "skip");
+    guard::run_quietly(&wrangler, WRANGLER_LIMIT)?;
     in_folder(&out)
 }
 

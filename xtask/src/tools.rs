@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use crate::command;
 use crate::failure::Failure;
+use crate::guard;
 use crate::place::{self, Unfinished};
 use crate::say;
 
@@ -73,7 +73,7 @@ impl Tool<'_> {
         ] {
             cargo.env_remove(inherited);
         }
-        command::run_within(&mut cargo, INSTALL_LIMIT)?;
+        guard::run_within(&cargo, INSTALL_LIMIT)?;
         unfinished.finish()
     }
 }

@@ -11,6 +11,7 @@ use std::time::Duration;
 use crate::command;
 use crate::debian;
 use crate::failure::Failure;
+use crate::guard;
 use crate::say;
 
 /// The target of Workers.
@@ -52,7 +53,7 @@ impl WasmRust {
                 "rustup target add {TARGET} (a few seconds; given up after {} s)",
                 RUSTUP_LIMIT.as_secs()
             ));
-            match command::run_within(Command::new("rustup").args(["target", "add", TARGET]), RUSTUP_LIMIT) {
+            match guard::run_within(Command::new("rustup").args(["target", "add", TARGET]), RUSTUP_LIMIT) {
                 Ok(()) if own_has_std() => return Ok(Self::Own),
                 Ok(()) => say::progress("rustup added the target to another toolchain than the one in use"),
                 Err(failure) => say::progress(&failure.to_string()),

@@ -1,10 +1,11 @@
 //! `xtask build`: the Worker's release wasm and its JavaScript in `build/`.
 
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
+use std::time::Duration;
 
-use crate::command;
 use crate::failure::{Failure, file};
+use crate::guard;
 use crate::place;
 use crate::say;
 use crate::setup::{WasmTool, Workshop};
@@ -25,6 +26,9 @@ const SHRINK: [&str; 10] = [
     "--strip-producers",
 ];
 
+/// Far more than the slowest machine needs.
+const BUILD_LIMIT: Duration = Duration::from_secs(45 * 60);
+
 /// Set to `skip` for a wrangler whose caller has built already.
 pub(crate) const BUILD_VARIABLE: &str = "BREVET_BUILD";
 
@@ -41,8 +45,8 @@ pub(crate) fn build(workshop: &Workshop) -> Result<(), Failure> {
     // Wrangler runs this as its build command and reads nothing from it: progress goes to standard error.
     let mut build = workshop.wasm_command(WasmTool::WorkerBuild);
     // Without the package's name cargo would build the workspace's native members for wasm32 as well.
-    build.args(["--release", "--no-opt", "--", "--package", "brevet"]).stdout(Stdio::null());
-    command::run(&mut build)?;
+    build.args(["--release", "--no-opt", "--", "--package", "brevet"]);
+    guard::run_quietly(&build, BUILD_LIMIT)?;
     let wasm = place::root().join("build/index_bg.wasm");
     shrink(workshop, &wasm)
 }
@@ -65,7 +69,7 @@ fn shrink(workshop: &Workshop, wasm: &Path) -> Result<(), Failure> {
         std::fs::write(&before, &input).map_err(file("writing", &before))?;
         let mut opt: Command = workshop.command("wasm-opt");
         opt.arg(&before).arg("-o").arg(&after).args(SHRINK);
-        command::run(&mut opt)?;
+        guard::run(&opt)?;
         std::fs::write(&settings, wanted).map_err(file("writing", &settings))?;
     }
     let fresh = wasm.with_extension("shrunk");
