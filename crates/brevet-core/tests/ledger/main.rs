@@ -1,0 +1,22 @@
+//! The ledger at work, over SQLite and a Cloudflare that fails and waits on demand.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that meets the unexpected should stop there"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod book;
+mod changing;
+mod creating;
+mod interleavings;
+mod ownership;
+mod protocol;
+mod reading;
+mod revoking;
+mod rules;
+mod schema;

@@ -1,0 +1,207 @@
+//! A ledger at work in the hands of a test.
+
+use std::rc::Rc;
+
+use brevet_core::cloudflare::{Parents, TokenOwner};
+use brevet_core::id::LeaseId;
+use brevet_core::ledger::book::{Book, LeaseKey};
+use brevet_core::ledger::lease::{AsAsked, Lease, State};
+use brevet_core::ledger::name::{Pepper, token_name};
+use brevet_core::ledger::office::{Clock, Notice, Office};
+use brevet_core::ledger::protocol::{Answer, Change, Operation, PROTOCOL, Refusal, Request};
+use brevet_core::rulebook::RulesMark;
+use brevet_core::secret::Secret;
+use brevet_core::time::{Seconds, Timestamp};
+use serde_json::json;
+
+use super::clock::{ManualClock, START};
+use super::cloudflare::ScriptedCloudflare;
+use super::sql::NativeSql;
+use super::task::Task;
+
+/// The account whose ledger it is.
+pub(crate) const ACCOUNT: &str = "0123456789abcdef0123456789abcdef";
+
+/// A ledger over the databases and clocks of tests.
+pub(crate) type Desk = Office<Rc<NativeSql>, ScriptedCloudflare, ManualClock>;
+
+/// A ledger, and everything around it.
+pub(crate) struct Bench {
+    pub(crate) sql: Rc<NativeSql>,
+    pub(crate) cloud: ScriptedCloudflare,
+    pub(crate) clock: ManualClock,
+    pub(crate) office: Rc<Desk>,
+    pub(crate) rules: RulesMark,
+}
+
+fn open(sql: &Rc<NativeSql>, cloud: &ScriptedCloudflare, clock: &ManualClock) -> Rc<Desk> {
+    let owner = TokenOwner::Account(ACCOUNT.parse().unwrap());
+    Rc::new(Office::new(owner, Book::open(Rc::clone(sql)).unwrap(), cloud.clone(), clock.clone()))
+}
+
+impl Bench {
+    pub(crate) fn new() -> Self {
+        let (sql, clock) = (Rc::new(NativeSql::new()), ManualClock::new());
+        let cloud = ScriptedCloudflare::new(clock.clone());
+        let office = open(&sql, &cloud, &clock);
+        Self { sql, cloud, clock, office, rules: RulesMark::of(1, "{}") }
+    }
+
+    /// The object dies and comes back: its memory is lost, its database stays.
+    pub(crate) fn restart(&mut self) {
+        self.office = open(&self.sql, &self.cloud, &self.clock);
+    }
+
+    pub(crate) fn request(&self, owner: Option<&str>, operation: Operation) -> Request {
+        Request { protocol: PROTOCOL, rules: self.rules.clone(), owner: owner.map(str::to_owned), operation }
+    }
+
+    /// Asks and waits for the answer.
+    pub(crate) fn ask(&self, owner: Option<&str>, operation: Operation) -> Answer {
+        pollster::block_on(self.office.serve(self.request(owner, operation)))
+    }
+
+    /// Asks and goes on as far as the first wait.
+    pub(crate) fn start(&self, owner: Option<&str>, operation: Operation) -> Task<Answer> {
+        let (office, request) = (Rc::clone(&self.office), self.request(owner, operation));
+        Task::start(async move { office.serve(request).await })
+    }
+
+    /// A lease that lives, made by `owner`; the calls of its making are forgotten.
+    #[track_caller]
+    pub(crate) fn minted(&self, number: u8, owner: &str) -> Lease {
+        let answer = self.ask(Some(owner), self.create(number, owner));
+        let Answer::Valued { lease, .. } = answer else { panic!("{answer:?}") };
+        assert_eq!(lease.state, State::Active);
+        self.cloud.take_calls();
+        *lease
+    }
+
+    /// The operation that makes the lease of this number.
+    pub(crate) fn create(&self, number: u8, owner: &str) -> Operation {
+        Operation::Create { lease: Box::new(intent(number, owner, self.clock.now())), parents: parents() }
+    }
+
+    pub(crate) fn row(&self, id: LeaseId) -> Option<Lease> {
+        self.office.book().find(LeaseKey::Lease(id)).unwrap()
+    }
+
+    /// The lease of this number, which must be in the book.
+    #[track_caller]
+    pub(crate) fn lease(&self, number: u8) -> Lease {
+        self.row(lease_id(number)).unwrap()
+    }
+
+    pub(crate) fn change(&self, lease: &Lease, change: Change) -> Operation {
+        Operation::Change {
+            lease: lease.id,
+            revision: lease.revision,
+            parents: parents(),
+            change: Box::new(change),
+        }
+    }
+
+    pub(crate) fn revoke(&self, id: LeaseId) -> Operation {
+        Operation::Revoke { key: LeaseKey::Lease(id), parents: parents() }
+    }
+
+    pub(crate) fn read(&self, id: LeaseId) -> Operation {
+        Operation::Read { key: LeaseKey::Lease(id), ask_cloudflare: Some(parents()) }
+    }
+
+    /// The notices but those of a failing database.
+    pub(crate) fn notices(&self) -> Vec<Notice> {
+        self.office.take_notices()
+    }
+
+    /// The moment so many seconds after the beginning.
+    pub(crate) fn at(&self, seconds: i64) -> Timestamp {
+        Timestamp::from_unix(START + seconds).unwrap()
+    }
+
+    /// Asks, and wants this refusal, no call to Cloudflare and not a row changed.
+    #[track_caller]
+    pub(crate) fn refuses(&self, owner: Option<&str>, operation: Operation, refusal: Refusal) {
+        let before = self.sql.dump();
+        let shown = format!("{operation:?}");
+        let answer = self.ask(owner, operation);
+        assert!(matches!(&answer, Answer::Refused(found) if *found == refusal), "{shown}: {answer:?}");
+        assert_eq!(self.cloud.take_calls(), [], "{shown}");
+        assert_eq!(self.sql.dump(), before, "{shown}");
+    }
+}
+
+pub(crate) fn lease_id(number: u8) -> LeaseId {
+    LeaseId::from_random([number; 16])
+}
+
+pub(crate) fn parents() -> Parents {
+    Parents { parent: "CLOUDFLARE_API_TOKEN".to_owned(), parent_next: None }
+}
+
+pub(crate) fn pepper() -> Pepper {
+    Pepper::read(&Secret::new("a pepper of more than thirty-two characters".to_owned())).unwrap()
+}
+
+/// A lease as the Worker sends it, for an hour.
+pub(crate) fn intent(number: u8, owner: &str, now: Timestamp) -> Lease {
+    let id = lease_id(number);
+    Lease {
+        id,
+        token_id: None,
+        name: token_name(&pepper(), "local", id, Some("edge-purge"), owner),
+        owner: owner.to_owned(),
+        caller: owner.to_owned(),
+        grant: Some("edge-purge".to_owned()),
+        template: Some("cache-purge".to_owned()),
+        rule: Some("/grant/edge-purge/allow/0".to_owned()),
+        rules_version: 1,
+        state: State::Pending,
+        end: None,
+        disabled: false,
+        created: now,
+        issued_on: None,
+        modified_on: None,
+        not_before: None,
+        expires_on: now.plus(Seconds::of(3600)),
+        ended_on: None,
+        policies: policies(),
+        shown_policies: None,
+        condition: Some(json!({ "request_ip": { "in": ["203.0.113.0/24"] } })),
+        asked: AsAsked::default(),
+        escapes_books: false,
+        takeover: None,
+        run: None,
+        revision: 0,
+    }
+}
+
+fn policies() -> serde_json::Value {
+    let group = |digit: &str| json!({ "id": digit.repeat(32) });
+    json!([
+        { "effect": "allow", "resources": { "com.cloudflare.api.account.zone.a": "*" }, "permission_groups": [group("1"), group("2")] },
+        { "effect": "allow", "resources": { "com.cloudflare.api.account.b": "*" }, "permission_groups": [group("3")] },
+    ])
+}
+
+/// A renewal to a moment.
+pub(crate) fn renewal(expires_on: Timestamp) -> Change {
+    Change::Renew { expires_on, asked: Some(expires_on.to_string()) }
+}
+
+/// An update that leaves a lease as it is, to be changed.
+pub(crate) fn update(lease: &Lease, edit: impl FnOnce(&mut Lease)) -> Change {
+    let mut wanted = lease.clone();
+    edit(&mut wanted);
+    Change::Update {
+        policies: wanted.policies,
+        condition: wanted.condition,
+        not_before: wanted.not_before,
+        expires_on: wanted.expires_on,
+        disabled: wanted.disabled,
+        asked: wanted.asked,
+        escapes_books: wanted.escapes_books,
+        takeover: wanted.takeover,
+        rule: wanted.rule,
+    }
+}
