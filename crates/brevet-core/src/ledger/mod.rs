@@ -12,4 +12,3 @@ pub mod office;
 pub mod protocol;
 pub mod schema;
 pub mod sql;
-

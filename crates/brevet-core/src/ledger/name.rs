@@ -177,6 +177,19 @@ mod tests {
     }
 
     #[test]
+    fn a_name_is_printable_ascii_wherever_it_is_cut() {
+        let lease = LeaseId::from_random([9; 16]);
+        for width in 0..4 {
+            let grant = format!("{}{}", "g".repeat(width), "🦀".repeat(40));
+            let name = token_name(&pepper(OLD), "local", lease, Some(&grant), "a\r\nb c");
+            assert!(name.len() <= NAME_LENGTH && name.bytes().all(|byte| byte.is_ascii_graphic()), "{name}");
+            assert_eq!(lease_of_name(&pepper(OLD), "local", &name), Some(lease));
+        }
+        let name = token_name(&pepper(OLD), "local", lease, None, "a\r\nb c");
+        assert!(name.ends_with(":-:a__b_c"), "{name}");
+    }
+
+    #[test]
     fn refuses_a_pepper_that_could_be_guessed() {
         let read = |text: &str| Pepper::read(&Secret::new(text.to_owned())).map(|_| ());
         assert_eq!(read("short"), Err(PepperError::Short));

@@ -61,7 +61,10 @@ impl fmt::Display for SqlError {
             Self::Engine(message) => write!(f, "the database refused a statement: {message}"),
             Self::Row(table) => write!(f, "a row of {table} is not what the schema says"),
             Self::LaterSchema(version) => {
-                write!(f, "the database has schema {version}, which this build does not know: deploy the later build again")
+                write!(
+                    f,
+                    "the database has schema {version}, which this build does not know: deploy the later build again"
+                )
             }
         }
     }
@@ -100,7 +103,10 @@ impl<S: Sql + ?Sized> Sql for std::rc::Rc<S> {
 /// # Errors
 /// [`SqlError::LaterSchema`] where the database is ahead of this build, else the engine's error.
 pub fn migrate(sql: &impl Sql, steps: &[&[&str]]) -> Result<(), SqlError> {
-    sql.run("CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID", &[])?;
+    sql.run(
+        "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+        &[],
+    )?;
     let rows = sql.run("SELECT value FROM meta WHERE name = 'schema'", &[])?;
     let present = match rows.first().and_then(|row| row.first()) {
         None => 0,
