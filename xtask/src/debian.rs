@@ -208,9 +208,7 @@ fn write_wrappers(here: &Path) -> Result<(), Failure> {
              LD_LIBRARY_PATH=\"$libraries${{LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}}\"\ndone\nexport LD_LIBRARY_PATH\nexec \"$root/bin/{program}\" \"$@\"\n"
         );
         let path = bin.join(name);
-        std::fs::write(&path, script).map_err(file("writing", &path))?;
-        let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-        std::fs::set_permissions(&path, executable).map_err(file("making executable", &path))?;
+        place::write_program(&path, &script)?;
     }
     Ok(())
 }

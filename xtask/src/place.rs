@@ -53,6 +53,21 @@ pub(crate) fn make_folder(path: &Path) -> Result<(), Failure> {
     std::fs::create_dir_all(path).map_err(file("making the folder", path))
 }
 
+/// Writes a script that can be run; one that is there with this text is left alone.
+pub(crate) fn write_program(path: &Path, text: &str) -> Result<(), Failure> {
+    if std::fs::read_to_string(path).is_ok_and(|old| old == text) {
+        return Ok(());
+    }
+    // Beside it first: another run may be reading it.
+    let mut fresh = path.as_os_str().to_owned();
+    fresh.push(".new");
+    let fresh = PathBuf::from(fresh);
+    std::fs::write(&fresh, text).map_err(file("writing", &fresh))?;
+    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&fresh, executable).map_err(file("making executable", &fresh))?;
+    std::fs::rename(&fresh, path).map_err(file("writing", path))
+}
+
 /// One set-up at a time; the lock ends with the value, or with the process.
 #[derive(Debug)]
 pub(crate) struct SetUpLock {

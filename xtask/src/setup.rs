@@ -81,8 +81,8 @@ impl Workshop {
         command
     }
 
-    /// A command that compiles for wasm32.
-    pub(crate) fn wasm_command(&self, tool: WasmTool) -> Command {
+    /// A command that compiles for wasm32, with the programs of `first` before all others.
+    pub(crate) fn wasm_command(&self, tool: WasmTool, first: PathBuf) -> Command {
         let [worker_build, wasm_bindgen] = wasm_tools(&self.pins).map(|tool| tool.path(&self.cache));
         let programs = javascript::programs();
         let mut command = Command::new(match tool {
@@ -90,6 +90,7 @@ impl Workshop {
         });
         let mut path = vec![programs.clone()];
         self.rust.apply(&mut command, &mut path);
+        path.insert(0, first);
         command.env("WASM_BINDGEN_BIN", wasm_bindgen);
         command.env("ESBUILD_BIN", programs.join("esbuild"));
         command.env("WASM_OPT_BIN", programs.join("wasm-opt"));

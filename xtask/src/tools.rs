@@ -12,7 +12,7 @@ use crate::say;
 /// The version of cargo-deny that deny.toml is written for.
 pub(crate) const CARGO_DENY: &str = "0.20.2";
 /// Far more than the slowest machine needs for one of them.
-const INSTALL_LIMIT: Duration = Duration::from_secs(30 * 60);
+const INSTALL_LIMIT: Duration = Duration::from_secs(60 * 60);
 
 /// One program: its crate, its version, and what it takes to build it.
 #[derive(Clone, Debug)]

@@ -28,6 +28,8 @@ pub(super) struct Ask<'a> {
     pub(super) bearer: Option<&'a str>,
     /// The JSON body, if any.
     pub(super) body: Option<Value>,
+    /// The version that a push rests on, if it is one.
+    pub(super) if_match: Option<u64>,
 }
 
 /// An answer.
@@ -52,6 +54,9 @@ impl Ask<'_> {
         }
         if self.body.is_some() {
             headers.insert("content-type".to_owned(), "application/json".into());
+        }
+        if let Some(version) = self.if_match {
+            headers.insert("if-match".to_owned(), format!("\"{version}\"").into());
         }
         let request = json!({
             "url": self.url,

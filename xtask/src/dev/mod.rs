@@ -138,7 +138,8 @@ fn start(
     let from = Instant::now();
     loop {
         let health =
-            Ask { method: "GET", url: format!("{url}/healthz"), bearer: None, body: None }.send(workshop);
+            Ask { method: "GET", url: format!("{url}/healthz"), bearer: None, body: None, if_match: None }
+                .send(workshop);
         match health {
             Ok(answer) if answer.status == 200 => break,
             _ if from.elapsed() < FIRST_ANSWER_LIMIT => running.still_there()?,
@@ -171,7 +172,7 @@ fn go_on(url: &str, api: &str, operator: Option<&str>) {
     for text in [
         format!("  curl -s $BREVET_URL/v1/templates {auth}"),
         format!(
-            "  curl -s $BREVET_URL/v1/tokens {auth} -d '{{\"template\":\"zone-dns-edit\",\"params\":{{\"account\":\"main\",\"zone\":\"example.com\"}},\"ttl\":\"10m\"}}'"
+            "  curl -s $BREVET_URL/v1/tokens {auth} -H 'Content-Type: application/json' -d '{{\"template\":\"zone-dns-edit\",\"params\":{{\"account\":\"main\",\"zone\":\"example.com\"}},\"ttl\":\"10m\"}}'"
         ),
         format!("  curl -s $BREVET_URL/v1/leases {auth}"),
         format!("  curl -s {api}/zones -H \"Authorization: Bearer <the value>\""),

@@ -65,17 +65,22 @@ impl Account {
     /// Puts rules in force that know this account and no other: the example's ids are nobody's.
     pub(super) fn push_rules(&self, workshop: &Workshop, url: &str, operator: &str) -> Result<(), Failure> {
         let url = format!("{url}/v1/config");
-        let now =
-            Ask { method: "GET", url: url.clone(), bearer: Some(operator), body: None }.send(workshop)?;
+        let now = Ask { method: "GET", url: url.clone(), bearer: Some(operator), body: None, if_match: None }
+            .send(workshop)?;
         if now.status == 200
             && now.body.pointer("/rules/account/main/id").and_then(Value::as_str) == Some(&self.id)
         {
             return Ok(());
         }
         let body = json!({ "rules": self.rules() });
-        let pushed =
-            Ask { method: "PUT", url: format!("{url}?keep=true"), bearer: Some(operator), body: Some(body) }
-                .send(workshop)?;
+        let pushed = Ask {
+            method: "PUT",
+            url: format!("{url}?keep=true"),
+            bearer: Some(operator),
+            body: Some(body),
+            if_match: now.at("/version").as_u64(),
+        }
+        .send(workshop)?;
         if matches!(pushed.status, 200..=202) {
             Ok(())
         } else {

@@ -72,7 +72,13 @@ impl Walk<'_> {
     ) -> Result<Answer, Failure> {
         let shown = body.as_ref().map(|body| format!(" {}", shorten(body, hide))).unwrap_or_default();
         say::line(&format!("   {method} {path}{shown}"));
-        let ask = Ask { method, url: format!("{}{path}", self.worker), bearer: Some(self.operator), body };
+        let ask = Ask {
+            method,
+            url: format!("{}{path}", self.worker),
+            bearer: Some(self.operator),
+            body,
+            if_match: None,
+        };
         let answer = ask.send(self.workshop)?;
         say::line(&format!("   {} {}", answer.status, shorten(&answer.body, hide)));
         expect(&format!("{method} {path}"), answer.status == status, &answer)?;
@@ -82,7 +88,8 @@ impl Walk<'_> {
     fn api(&self, value: &str) -> Result<Answer, Failure> {
         let url = format!("{}/zones", self.api);
         say::line(&format!("   GET {url} (bearer: the new token)"));
-        let answer = Ask { method: "GET", url, bearer: Some(value), body: None }.send(self.workshop)?;
+        let answer = Ask { method: "GET", url, bearer: Some(value), body: None, if_match: None }
+            .send(self.workshop)?;
         let names: Vec<&str> = answer
             .at("/result")
             .as_array()
