@@ -42,8 +42,7 @@ pub struct SecretDigest([u8; 32]);
 impl SecretDigest {
     /// Reads 64 hexadecimal digits, as the rules write a digest.
     pub fn from_hex(text: &str) -> Option<Self> {
-        let bytes = data_encoding::HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok()?;
-        bytes.try_into().ok().map(Self)
+        crate::hex::decode_32(text).map(Self)
     }
 
     /// The 32 bytes.

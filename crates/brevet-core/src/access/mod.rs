@@ -9,7 +9,7 @@ mod error;
 mod read;
 mod write;
 
-use std::collections::BTreeSet;
+use crate::sorted::SortedSet;
 use std::fmt;
 
 use crate::catalogue::Scope;
@@ -221,12 +221,12 @@ impl Access {
     /// nothing.
     pub fn same(&self, other: &Self) -> bool {
         let set =
-            |access: &Self| access.pairs().map(|(group, at)| (group, at.clone())).collect::<BTreeSet<_>>();
+            |access: &Self| access.pairs().map(|(group, at)| (group, at.clone())).collect::<SortedSet<_>>();
         set(self) == set(other)
     }
 
     /// The accounts that its resources belong to.
-    pub fn accounts(&self) -> BTreeSet<AccountId> {
+    pub fn accounts(&self) -> SortedSet<AccountId> {
         self.policies.iter().flat_map(|policy| &policy.resources).filter_map(Resource::account).collect()
     }
 

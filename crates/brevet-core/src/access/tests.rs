@@ -1,5 +1,6 @@
 use super::fixture::*;
 use super::*;
+use crate::sorted::SortedSet;
 use crate::catalogue::{Catalogue, Group};
 use serde_json::{Value, json};
 
@@ -457,7 +458,7 @@ fn an_account_owned_token_reaches_its_account_alone() {
     assert!(misfit.to_string().contains(APPS), "{misfit}");
     let user = json!([policy(json!({ format!("com.cloudflare.api.user.{USER}"): "*" }), &[USER_READ])]);
     let access = parse(&user).unwrap();
-    assert_eq!(access.accounts(), BTreeSet::new());
+    assert_eq!(access.accounts(), SortedSet::new());
     assert_eq!(access.fits_account(id(MAIN)), Err(Misfit::UserResource { policy: 0 }));
     let own = json!([policy(json!({ zone_key(ZONE): "*" }), &[DNS_WRITE])]);
     assert_eq!(parse(&own).unwrap().fits_account(id(MAIN)), Ok(()));

@@ -94,7 +94,7 @@ impl Validity {
 /// in for a parent token: always the same for one caller, and of a token id's form.
 pub fn stand_in_id(caller: &Caller) -> String {
     let digest = Sha256::digest(format!("brevet credential of {}", caller.owner()).as_bytes());
-    data_encoding::HEXLOWER.encode(&digest).chars().take(CLOUDFLARE_ID_LENGTH).collect()
+    crate::hex::encode(&digest).chars().take(CLOUDFLARE_ID_LENGTH).collect()
 }
 
 /// Where to ask.

@@ -11,7 +11,7 @@ mod drift;
 mod revoke;
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use crate::sorted::SortedSet;
 
 use crate::cloudflare::{Cloudflare, Parents, TokenOwner};
 use crate::id::LeaseId;
@@ -61,12 +61,12 @@ pub enum Notice {
 
 /// Marks a lease as busy for as long as it lives.
 struct Hold<'a> {
-    busy: &'a RefCell<BTreeSet<LeaseId>>,
+    busy: &'a RefCell<SortedSet<LeaseId>>,
     lease: LeaseId,
 }
 
 impl<'a> Hold<'a> {
-    fn take(busy: &'a RefCell<BTreeSet<LeaseId>>, lease: LeaseId) -> Option<Self> {
+    fn take(busy: &'a RefCell<SortedSet<LeaseId>>, lease: LeaseId) -> Option<Self> {
         // A hold that was not taken must not come into being: dropping it would free the lease.
         let taken = busy.borrow_mut().insert(lease);
         taken.then(|| Self { busy, lease })
@@ -86,7 +86,7 @@ pub struct Office<S, C, K> {
     book: Book<S>,
     cloudflare: C,
     clock: K,
-    busy: RefCell<BTreeSet<LeaseId>>,
+    busy: RefCell<SortedSet<LeaseId>>,
     notices: RefCell<Vec<Notice>>,
 }
 

@@ -1,6 +1,6 @@
 //! What a caller asks for.
 
-use std::collections::BTreeMap;
+use crate::sorted::SortedMap;
 use std::fmt;
 
 use serde_json::{Map, Value};
@@ -48,7 +48,7 @@ pub enum AskedAccess {
         /// The template.
         name: String,
         /// The values of each parameter.
-        params: BTreeMap<String, Vec<String>>,
+        params: SortedMap<String, Vec<String>>,
     },
     /// These policies, in Cloudflare's form.
     Raw {
@@ -285,13 +285,13 @@ fn access(members: &Map<String, Value>) -> Result<AskedAccess, AskError> {
     }
 }
 
-fn params(members: &Map<String, Value>) -> Result<BTreeMap<String, Vec<String>>, AskError> {
-    let Some(value) = present(members, "params") else { return Ok(BTreeMap::new()) };
+fn params(members: &Map<String, Value>) -> Result<SortedMap<String, Vec<String>>, AskError> {
+    let Some(value) = present(members, "params") else { return Ok(SortedMap::new()) };
     let entries = value.as_object().ok_or_else(|| AskFault::NotParameters.at("/params"))?;
     if entries.len() > MAX_PARAMETERS {
         return Err(AskFault::TooLong { most: MAX_PARAMETERS }.at("/params"));
     }
-    let mut params = BTreeMap::new();
+    let mut params = SortedMap::new();
     for (name, value) in entries {
         // The name is a stranger's: the pointer to it stays short.
         word(name, "/params")?;

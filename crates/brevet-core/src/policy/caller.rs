@@ -149,7 +149,7 @@ pub(crate) struct Secrets(Vec<(SecretDigest, Holder)>);
 
 impl Secrets {
     pub(crate) fn new(mut secrets: Vec<(SecretDigest, Holder)>) -> Self {
-        secrets.sort_by(|(one, _), (other, _)| one.as_bytes().cmp(other.as_bytes()));
+        secrets.sort_unstable_by(|(one, _), (other, _)| one.as_bytes().cmp(other.as_bytes()));
         Self(secrets)
     }
 

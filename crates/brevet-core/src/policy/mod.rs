@@ -15,7 +15,7 @@ mod listing;
 mod reach;
 mod redecide;
 
-use std::collections::BTreeMap;
+use crate::sorted::SortedMap;
 
 use ipnet::IpNet;
 
@@ -52,15 +52,15 @@ pub struct Policy {
     /// By name.
     pub(crate) accounts: Vec<Account>,
     /// By name.
-    pub(crate) zones: BTreeMap<String, ZoneRef>,
+    pub(crate) zones: SortedMap<String, ZoneRef>,
     /// Zone id → name.
-    pub(crate) zone_names: BTreeMap<ZoneId, String>,
+    pub(crate) zone_names: SortedMap<ZoneId, String>,
     pub(crate) brevet_zone: BrevetZone,
     pub(crate) catalogue: Catalogue,
     /// The built-in ones and the rules' own.
-    pub(crate) templates: BTreeMap<String, Template>,
+    pub(crate) templates: SortedMap<String, Template>,
     pub(crate) secrets: Secrets,
-    pub(crate) clients: BTreeMap<String, Client>,
+    pub(crate) clients: SortedMap<String, Client>,
     /// Every grant, in byte order of the names.
     pub(crate) grants: Vec<GrantEntry>,
 }

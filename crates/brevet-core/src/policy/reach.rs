@@ -4,7 +4,7 @@
 //! give another. So a line is its accounts, its zones and its template, and nothing is substituted
 //! into anything.
 
-use std::collections::{BTreeMap, BTreeSet};
+use crate::sorted::{SortedMap, SortedSet};
 
 use super::denial::Denial;
 use super::{Policy, ZoneRef};
@@ -75,7 +75,7 @@ pub(super) struct Selection {
 
 impl Wish {
     /// Reads a caller's parameters.
-    pub(super) fn read(policy: &Policy, params: &BTreeMap<String, Vec<String>>) -> Result<Self, Denial> {
+    pub(super) fn read(policy: &Policy, params: &SortedMap<String, Vec<String>>) -> Result<Self, Denial> {
         let mut wish = Self::default();
         for (name, values) in params {
             match name.as_str() {
@@ -193,7 +193,7 @@ impl Bounds {
         let accounts = match &zones {
             _ if !asked.is_empty() => asked,
             Chosen::These(zones) => {
-                let zoned: BTreeSet<_> = zones.iter().map(|zone| zone.account).collect();
+                let zoned: SortedSet<_> = zones.iter().map(|zone| zone.account).collect();
                 zoned.into_iter().filter(|account| reachable.contains(account)).collect()
             }
             Chosen::None | Chosen::All => reachable,
@@ -301,13 +301,13 @@ pub(super) fn covers(
     };
     let whole = line.bounds.whole(policy, account);
     let rendered: Option<Result<Rendered, RenderError>> = whole.map(|target| template.render(&target));
-    let reach: BTreeMap<_, _> = match &rendered {
+    let reach: SortedMap<_, _> = match &rendered {
         Some(Ok(rendered)) => {
             let policies = rendered.access.policies().iter();
             policies.flat_map(|policy| policy.groups().iter().map(move |group| (*group, policy))).collect()
         }
         // What cannot be rendered reaches nothing.
-        Some(Err(_)) | None => BTreeMap::new(),
+        Some(Err(_)) | None => SortedMap::new(),
     };
     for policy in asked.policies() {
         // The groups of a policy have one scope, and a template has one policy per scope: its

@@ -11,7 +11,7 @@ pub struct RulesDigest(String);
 impl RulesDigest {
     /// The digest of this JSON text.
     pub fn of(json: &str) -> Self {
-        Self(data_encoding::HEXLOWER.encode(&Sha256::digest(json.as_bytes())))
+        Self(crate::hex::encode(&Sha256::digest(json.as_bytes())))
     }
 
     /// The digest as text.

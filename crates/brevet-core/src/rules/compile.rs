@@ -1,6 +1,6 @@
 //! Works out what the rules mean, and refuses those that could never do what they say.
 
-use std::collections::{BTreeMap, BTreeSet};
+use crate::sorted::{SortedMap, SortedSet};
 
 use serde_json::Value;
 
@@ -98,8 +98,8 @@ fn catalogue(document: &Document, out: &mut Findings) -> Catalogue {
     catalogue
 }
 
-fn templates(document: &Document, catalogue: &Catalogue, out: &mut Findings) -> BTreeMap<String, Template> {
-    let mut templates: BTreeMap<_, _> = template::built_ins(catalogue)
+fn templates(document: &Document, catalogue: &Catalogue, out: &mut Findings) -> SortedMap<String, Template> {
+    let mut templates: SortedMap<_, _> = template::built_ins(catalogue)
         .into_iter()
         .map(|template| (template.name().to_owned(), template))
         .collect();
@@ -140,7 +140,7 @@ fn custom(
 fn skeleton(
     document: &Document,
     catalogue: Catalogue,
-    templates: BTreeMap<String, Template>,
+    templates: SortedMap<String, Template>,
     out: &mut Findings,
 ) -> Policy {
     let accounts = document.accounts.iter().map(|(name, rule)| Account {
@@ -151,7 +151,7 @@ fn skeleton(
         hosts_brevet: rule.hosts_brevet,
         max_ttl: rule.max_ttl,
     });
-    let zones: BTreeMap<_, _> = document
+    let zones: SortedMap<_, _> = document
         .zones
         .iter()
         .map(|(name, rule)| {
@@ -276,7 +276,7 @@ fn line(policy: &Policy, at: &str, rule: &LineRule, out: &mut Findings) -> Optio
         (_, false) => said.clone(),
         (ZoneBounds::From(zones), true) => {
             let of = |zone: &ZoneRef| policy.account_index(zone.account.as_str());
-            zones.iter().filter_map(of).collect::<BTreeSet<_>>().into_iter().collect()
+            zones.iter().filter_map(of).collect::<SortedSet<_>>().into_iter().collect()
         }
         _ if policy.accounts.len() == 1 => vec![0],
         _ => Vec::new(),

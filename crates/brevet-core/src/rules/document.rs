@@ -1,7 +1,7 @@
 //! The rules as they were written: every field read and checked alone and every name resolved, and
 //! nothing worked out yet.
 
-use std::collections::BTreeMap;
+use crate::sorted::SortedMap;
 
 use ipnet::IpNet;
 
@@ -85,21 +85,21 @@ pub struct Document {
     /// `[brevet]`.
     pub brevet: Installation,
     /// `[account.NAME]`.
-    pub accounts: BTreeMap<String, AccountRule>,
+    pub accounts: SortedMap<String, AccountRule>,
     /// `[zone]`.
-    pub zones: BTreeMap<String, ZoneRule>,
+    pub zones: SortedMap<String, ZoneRule>,
     /// `[group.NAME]`: permission groups that the built-in table does not have.
-    pub groups: BTreeMap<String, Group>,
+    pub groups: SortedMap<String, Group>,
     /// `[template.NAME]`.
-    pub templates: BTreeMap<String, TemplateRule>,
+    pub templates: SortedMap<String, TemplateRule>,
     /// `[operator.NAME]`.
-    pub operators: BTreeMap<String, OperatorRule>,
+    pub operators: SortedMap<String, OperatorRule>,
     /// `[client.NAME]`.
-    pub clients: BTreeMap<String, ClientRule>,
+    pub clients: SortedMap<String, ClientRule>,
     /// `[issuer.NAME]`.
-    pub issuers: BTreeMap<String, IssuerRule>,
+    pub issuers: SortedMap<String, IssuerRule>,
     /// `[grant.NAME]`.
-    pub grants: BTreeMap<String, GrantRule>,
+    pub grants: SortedMap<String, GrantRule>,
 }
 
 /// `[brevet]`: this installation.
@@ -218,7 +218,7 @@ pub struct IssuerRule {
     /// Whether that URL is plain http, which is taken on loopback and in development mode only.
     pub plain: bool,
     /// The claims that every identity of this issuer must have.
-    pub pin: BTreeMap<String, Pattern>,
+    pub pin: SortedMap<String, Pattern>,
 }
 
 /// What a claim is compared with, as text.
@@ -288,7 +288,7 @@ pub struct GrantRule {
     /// Whom it is for.
     pub from: Source,
     /// Sets of claims: any of the sets, all of a set.
-    pub when: Vec<BTreeMap<String, Pattern>>,
+    pub when: Vec<SortedMap<String, Pattern>>,
     /// What it allows: any of the lines, never a mixture.
     pub allow: Vec<LineRule>,
     /// The lifetime where none is asked.

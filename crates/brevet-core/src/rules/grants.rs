@@ -1,6 +1,6 @@
 //! Reads the grants.
 
-use std::collections::BTreeMap;
+use crate::sorted::SortedMap;
 
 use serde_json::Value;
 
@@ -101,7 +101,7 @@ fn source(field: &Field<'_>, names: &Names<'_>, out: &mut Findings) -> Option<So
     }
 }
 
-fn sets(field: &Field<'_>, out: &mut Findings) -> Option<Vec<BTreeMap<String, Pattern>>> {
+fn sets(field: &Field<'_>, out: &mut Findings) -> Option<Vec<SortedMap<String, Pattern>>> {
     let fields = field.list(MAX_CLAIMS, out)?;
     let count = fields.len();
     let sets: Vec<_> = fields.iter().filter_map(|field| claims(field, out)).collect();
@@ -109,7 +109,7 @@ fn sets(field: &Field<'_>, out: &mut Findings) -> Option<Vec<BTreeMap<String, Pa
 }
 
 /// A set of claims and what each is compared with; at least one.
-pub(super) fn claims(field: &Field<'_>, out: &mut Findings) -> Option<BTreeMap<String, Pattern>> {
+pub(super) fn claims(field: &Field<'_>, out: &mut Findings) -> Option<SortedMap<String, Pattern>> {
     let wrong_before = out.count();
     let entries = field.entries(MAX_CLAIMS, out);
     if entries.is_empty() {
@@ -135,7 +135,7 @@ pub(super) fn claims(field: &Field<'_>, out: &mut Findings) -> Option<BTreeMap<S
         let pattern = field.checked(words::pattern(&claim, &text), out)?;
         Some((claim, pattern))
     };
-    let claims: BTreeMap<_, _> = entries.iter().filter_map(|entry| claim(entry, out)).collect();
+    let claims: SortedMap<_, _> = entries.iter().filter_map(|entry| claim(entry, out)).collect();
     (claims.len() == count).then_some(claims)
 }
 

@@ -1,7 +1,7 @@
 //! The names that rules refer to, taken before the entries behind them are read: a mistake in one
 //! entry is one finding, not one for each rule that names it.
 
-use std::collections::BTreeMap;
+use crate::sorted::SortedMap;
 
 use serde_json::{Map, Value};
 
@@ -13,9 +13,9 @@ use crate::template;
 pub(super) struct Names<'a> {
     root: Option<&'a Map<String, Value>>,
     /// Zone id → the name of that zone.
-    zone_ids: BTreeMap<&'a str, &'a str>,
+    zone_ids: SortedMap<&'a str, &'a str>,
     /// Account or user id → the name of that account.
-    account_ids: BTreeMap<&'a str, &'a str>,
+    account_ids: SortedMap<&'a str, &'a str>,
 }
 
 fn key(section: Section) -> &'static str {

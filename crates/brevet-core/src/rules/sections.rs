@@ -1,6 +1,6 @@
 //! Reads every section of the rules but the grants.
 
-use std::collections::BTreeMap;
+use crate::sorted::SortedMap;
 
 use serde_json::Value;
 
@@ -111,12 +111,14 @@ fn entries<T>(
     name: fn(&str) -> Result<String, Problem>,
     out: &mut Findings,
     mut read: impl FnMut(&str, &Field<'_>, &mut Findings) -> Option<T>,
-) -> BTreeMap<String, T> {
-    let mut known = BTreeMap::new();
+) -> SortedMap<String, T> {
+    let mut known = SortedMap::new();
     for (key, field) in table.get(section).map(|section| section.entries(most, out)).unwrap_or_default() {
         let named = field.checked(name(key), out);
         let entry = read(key, &field, out);
-        known.extend(named.zip(entry));
+        if let Some((name, entry)) = named.zip(entry) {
+            known.insert(name, entry);
+        }
     }
     known
 }
@@ -190,7 +192,7 @@ pub(super) fn flat<T>(field: Option<Option<T>>) -> Option<Option<T>> {
 }
 
 /// No id twice, and one user at most.
-fn one_of_each(accounts: &BTreeMap<String, AccountRule>, out: &mut Findings) {
+fn one_of_each(accounts: &SortedMap<String, AccountRule>, out: &mut Findings) {
     let mut user: Option<&str> = None;
     for (at, (name, rule)) in accounts.iter().enumerate() {
         let earlier = accounts.iter().take(at).find(|(_, other)| other.owner == rule.owner);
@@ -213,10 +215,10 @@ fn one_of_each(accounts: &BTreeMap<String, AccountRule>, out: &mut Findings) {
 
 fn zones(
     table: &Table<'_>,
-    accounts: &BTreeMap<String, AccountRule>,
+    accounts: &SortedMap<String, AccountRule>,
     names: &Names<'_>,
     out: &mut Findings,
-) -> BTreeMap<String, ZoneRule> {
+) -> SortedMap<String, ZoneRule> {
     let zones = entries(table, "zone", MAX_ZONES, words::zone_name, out, |_, field, out| {
         let table = field.table(&["id", "account"], &[], out)?;
         let id = table.need("id", out).and_then(|field| {
@@ -317,8 +319,8 @@ fn secrets(table: &Table<'_>, out: &mut Findings) -> Option<Vec<SecretDigest>> {
 
 /// A secret is somebody's alone: with two owners it would not be known who called.
 fn distinct_secrets(
-    operators: &BTreeMap<String, OperatorRule>,
-    clients: &BTreeMap<String, ClientRule>,
+    operators: &SortedMap<String, OperatorRule>,
+    clients: &SortedMap<String, ClientRule>,
     out: &mut Findings,
 ) {
     let of = |section: &'static str, name: &String, secrets: &[SecretDigest]| {
@@ -329,7 +331,7 @@ fn distinct_secrets(
     };
     let operators = operators.iter().flat_map(|(name, rule)| of("operator", name, &rule.secrets));
     let clients = clients.iter().flat_map(|(name, rule)| of("client", name, &rule.secrets));
-    let mut seen = BTreeMap::new();
+    let mut seen = SortedMap::new();
     for (digest, pointer) in operators.chain(clients) {
         match seen.get(&digest) {
             Some(first) => out.error(pointer, Problem::Duplicate { first: String::clone(first) }),
@@ -393,7 +395,7 @@ fn issuer(field: &Field<'_>, out: &mut Findings) -> Option<IssuerRule> {
     };
     let (url, plain, host) = url?;
     let shared = SHARED_ISSUERS.contains(&host.as_str());
-    let names_id = |pin: &BTreeMap<_, _>| pin.keys().any(|claim: &String| claim.ends_with("_id"));
+    let names_id = |pin: &SortedMap<_, _>| pin.keys().any(|claim: &String| claim.ends_with("_id"));
     match &pin {
         Some(pin) if !names_id(pin) => out.error(table.at("pin"), Problem::Unpinned { shared }),
         None if shared => out.error(&*table.pointer, Problem::Unpinned { shared }),

@@ -3,7 +3,7 @@
 //! The Worker takes the rules as JSON. The map travels beside them, so that an error there still names
 //! the line of `brevet.toml`. It decides nothing.
 
-use std::collections::BTreeMap;
+use crate::sorted::SortedMap;
 
 use serde_json::{Value, json};
 
@@ -21,7 +21,7 @@ pub struct Place {
 
 /// JSON pointer → place.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SourceMap(BTreeMap<String, Place>);
+pub struct SourceMap(SortedMap<String, Place>);
 
 /// Why a text is no source map.
 #[derive(Clone, Debug, PartialEq, Eq)]

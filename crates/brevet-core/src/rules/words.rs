@@ -1,6 +1,6 @@
 //! The texts of the rules that have a form of their own: names, URLs, secrets' names, addresses, claims.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use super::document::{MAX_NAME_BYTES, Origin, Pattern};
 use super::finding::{PatternProblem, Problem, UrlProblem};
@@ -98,16 +98,18 @@ fn url(text: &str) -> Result<(Origin, &str), UrlProblem> {
     if authority.contains('@') {
         return Err(UrlProblem::UserInfo);
     }
-    let (name, port) = match authority.split_once("]:") {
-        Some((address, port)) => (address.trim_start_matches('['), Some(port)),
-        None if authority.starts_with('[') => (authority.trim_start_matches('[').trim_end_matches(']'), None),
+    let (name, port, valid) = match authority.strip_prefix('[') {
+        Some(rest) => {
+            let (name, after) = rest.split_once(']').ok_or(UrlProblem::Host)?;
+            let port =
+                if after.is_empty() { None } else { Some(after.strip_prefix(':').ok_or(UrlProblem::Host)?) };
+            (name, port, name.parse::<Ipv6Addr>().is_ok())
+        }
         None => match authority.split_once(':') {
-            Some((name, port)) => (name, Some(port)),
-            None => (authority, None),
+            Some((name, port)) => (name, Some(port), host(name)),
+            None => (authority, None, host(authority)),
         },
     };
-    let six = authority.starts_with('[');
-    let valid = if six { name.parse::<std::net::Ipv6Addr>().is_ok() } else { host(name) };
     if !valid {
         return Err(UrlProblem::Host);
     }
@@ -249,6 +251,7 @@ mod tests {
             "https://a b",
             "https://A.b",
             "https://[::1",
+            "https://[::1]x",
             "https://[x]",
             "https://ü.b",
             "https://-a.b",

@@ -8,7 +8,7 @@ mod built_in;
 mod error;
 mod render;
 
-use std::collections::BTreeSet;
+use crate::sorted::SortedSet;
 
 use serde_json::{Value, json};
 
@@ -217,7 +217,7 @@ impl Template {
     }
 
     /// The families of tokens in which it renders something.
-    pub fn families(&self) -> BTreeSet<Family> {
+    pub fn families(&self) -> SortedSet<Family> {
         let counts = |family: &Family| self.rows.iter().any(|row| row.counts_for(*family));
         [Family::Account, Family::User].into_iter().filter(counts).collect()
     }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::sorted::SortedSet;
 use crate::access::fixture::{
     APPS, APPS_ZONE, FOREIGN, MAIN, Rules, STRAY_ZONE, USER, ZONE, account_key, id, zone_key,
 };
@@ -248,7 +249,7 @@ fn read_all_resources_holds_every_group_that_is_called_read_and_no_other() {
         catalogue.iter().filter(move |group| group.scope() == scope && group.name().ends_with(" Read"))
     };
     for (scope, count) in [(Scope::Account, 103), (Scope::Zone, 41), (Scope::User, 3), (Scope::Bucket, 0)] {
-        let rows: BTreeSet<_> =
+        let rows: SortedSet<_> =
             template.rows().iter().filter(|row| row.scope() == scope).map(Row::id).collect();
         assert_eq!(rows.len(), count, "{scope}");
         if scope != Scope::Bucket {

@@ -1,6 +1,6 @@
 //! Whether a token at Cloudflare is still what the books say of it.
 
-use std::collections::BTreeSet;
+use crate::sorted::SortedSet;
 
 use serde_json::Value;
 
@@ -36,7 +36,7 @@ fn same_policies(one: &Value, other: &Value) -> bool {
 struct Policy<'a> {
     effect: Option<&'a str>,
     resources: Option<&'a Value>,
-    groups: BTreeSet<&'a str>,
+    groups: SortedSet<&'a str>,
 }
 
 fn read(policies: &Value) -> Option<Vec<Policy<'_>>> {

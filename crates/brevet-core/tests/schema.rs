@@ -1,0 +1,326 @@
+//! `docs/brevet.schema.json`, by which editors complete the rules, says the same as the reader.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that meets the unexpected should stop there")]
+
+use std::collections::BTreeSet;
+
+use brevet_core::rules::{self, example};
+use serde_json::{Value, json};
+
+fn schema() -> Value {
+    serde_json::from_str(include_str!("../../../docs/brevet.schema.json")).unwrap()
+}
+
+/// The example, with every optional field that it does not show.
+fn complete() -> Value {
+    let mut rules: Value = serde_json::from_str(example::RULES_JSON).unwrap();
+    rules["brevet"]["open_verify"] = json!(false);
+    rules["account"]["main"]["parent_next"] = json!("CLOUDFLARE_API_TOKEN_2");
+    rules["account"]["main"]["max_ttl"] = json!(86_400);
+    rules["group"]["new-thing"] =
+        json!({ "name": "New Thing Write", "scope": "account", "id": "abababababababababababababababab" });
+    rules["template"]["dns-acme"]["resources"]["account"] = json!("{account}");
+    rules["client"]["edge-purger"]["not_after"] = json!("2099-01-31T00:00:00Z");
+    rules["client"]["edge-purger"]["from_ip"] = json!(["203.0.113.0/24", "2001:db8::1"]);
+    rules["grant"]["edge-purge"]["default_ttl"] = json!(true);
+    rules["grant"]["edge-purge"]["condition"] =
+        json!({ "in": ["203.0.113.0/24"], "not_in": ["203.0.113.9"] });
+    rules["grant"]["edge-purge"]["accept_takeover"] = json!("a reason");
+    rules["grant"]["edge-purge"]["allow"][0]["account"] = json!("main");
+    rules["grant"]["edge-purge"]["allow"][0]["raw"] = json!(true);
+    rules
+}
+
+fn with(pointer: &str, value: &Value) -> Value {
+    let mut rules = complete();
+    let (parent, member) = pointer.rsplit_once('/').unwrap();
+    let parent = rules.pointer_mut(parent).unwrap_or_else(|| panic!("{pointer}"));
+    match parent {
+        Value::Array(list) => list[member.parse::<usize>().unwrap()] = value.clone(),
+        _ => parent[member.replace("~1", "/")] = value.clone(),
+    }
+    rules
+}
+
+fn without(pointer: &str) -> Value {
+    let mut rules = complete();
+    let (parent, member) = pointer.rsplit_once('/').unwrap();
+    rules.pointer_mut(parent).unwrap().as_object_mut().unwrap().remove(member).unwrap();
+    rules
+}
+
+/// A place in the rules, and values that do not belong there.
+fn bad_values() -> Vec<(&'static str, Vec<Value>)> {
+    let wrong_text = || json!(["an", "unwanted", 1]);
+    let span =
+        || vec![json!(0), json!(-1), json!("soon"), json!(""), json!(true), json!(31_622_401), json!(1.5)];
+    let id = || {
+        vec![
+            json!("0123"),
+            json!("0123456789ABCDEF0123456789ABCDEF"),
+            json!(1),
+            json!("../../../../../../../../../../../.."),
+        ]
+    };
+    let flag = || vec![json!("true"), json!(1), json!(null)];
+    let digest = || vec![json!([]), json!("aa"), json!(["aa"]), json!([1]), json!(null)];
+    let networks = || vec![json!([]), json!("203.0.113.0/24"), json!(["localhost"]), json!([1])];
+    let choice = || vec![json!([]), json!(1), json!([1]), json!(""), json!({}), json!(["main", "main"])];
+    let text = |extra: Value| vec![extra, json!(1), wrong_text(), json!(null)];
+    vec![
+        ("/version", vec![json!(0), json!(2), json!("1"), json!(null)]),
+        ("/brevet", vec![json!([]), json!("x")]),
+        (
+            "/brevet/url",
+            vec![
+                json!("brevet.example.com"),
+                json!("ftp://a.example"),
+                json!("https://a.example/x"),
+                json!("https://u:p@a.example"),
+                json!(1),
+            ],
+        ),
+        ("/brevet/install", text(json!("Upper"))),
+        ("/brevet/install", vec![json!(""), json!("a".repeat(17))]),
+        ("/brevet/open_verify", flag()),
+        ("/brevet/unknown", vec![json!(1)]),
+        ("/account", vec![json!([]), json!("x")]),
+        ("/account/main", vec![json!([]), json!("x")]),
+        ("/account/Main", vec![complete()["account"]["me"].clone()]),
+        ("/account/main/id", id()),
+        ("/account/main/family", vec![json!("zone"), json!(1), json!("Account")]),
+        (
+            "/account/main/parent",
+            vec![json!("BREVET_PEPPER"), json!("CLOUDFLARE_"), json!("CLOUDFLARE_API_BASE"), json!(1)],
+        ),
+        ("/account/main/parent_next", vec![json!("HOOK_SECRET"), json!("cfat_aaaa"), json!(1)]),
+        ("/account/main/hosts_brevet", flag()),
+        ("/account/me/hosts_brevet", vec![json!(true), json!(false)]),
+        ("/account/main/max_ttl", span()),
+        ("/zone", vec![json!([])]),
+        ("/zone/example", vec![complete()["zone"]["example.com"].clone()]),
+        ("/zone/UPPER.example", vec![complete()["zone"]["example.com"].clone()]),
+        ("/zone/example.com/id", id()),
+        ("/zone/example.com/account", text(json!(""))),
+        ("/zone/example.com/other", vec![json!(1)]),
+        ("/group", vec![json!([])]),
+        ("/group/new-thing/name", text(json!(""))),
+        ("/group/new-thing/scope", vec![json!("com.cloudflare.api.account"), json!("world"), json!(1)]),
+        ("/group/new-thing/id", id()),
+        ("/group/new-thing/class", vec![json!("read")]),
+        ("/template", vec![json!([])]),
+        (
+            "/template/dns-acme/permissions",
+            vec![json!([]), json!("DNS Write"), json!(["DNS Write"]), json!([{}])],
+        ),
+        ("/template/dns-acme/permissions/0/name", vec![json!(1), json!(null)]),
+        ("/template/dns-acme/permissions/0/scope", vec![json!("zones"), json!(1)]),
+        ("/template/dns-acme/permissions/0/id", vec![json!("4755a26eedb94da69e1066d98aa820be")]),
+        ("/template/dns-acme/resources", vec![json!([]), json!("zone")]),
+        ("/template/dns-acme/resources/account", vec![json!("main"), json!("{zone}"), json!(1)]),
+        ("/template/dns-acme/resources/zone", vec![json!("example.com"), json!("*"), json!(1)]),
+        ("/template/dns-acme/resources/bucket", vec![json!("{bucket}")]),
+        ("/template/dns-acme/ttl", span()),
+        ("/template/dns-acme/max_ttl", span()),
+        ("/operator", vec![json!([])]),
+        ("/operator/alice/secret_sha256", digest()),
+        (
+            "/operator/alice/may",
+            vec![json!([]), json!(["everything"]), json!("read"), json!(["read", "read"]), json!([1])],
+        ),
+        ("/operator/alice/secret", vec![json!("brvo_x")]),
+        ("/issuer", vec![json!([])]),
+        (
+            "/issuer/github/url",
+            vec![json!("token.actions.githubusercontent.com"), json!("https://a.example/?x"), json!(1)],
+        ),
+        (
+            "/issuer/github/pin",
+            vec![
+                json!({}),
+                json!([]),
+                json!({ "repository_owner_id": "1*" }),
+                json!({ "repository_owner_id": null }),
+            ],
+        ),
+        ("/issuer/github/client_id", vec![json!("x")]),
+        ("/client", vec![json!([])]),
+        ("/client/edge-purger/secret_sha256", digest()),
+        (
+            "/client/edge-purger/not_after",
+            vec![json!("tomorrow"), json!("2099-01-31"), json!("2099-01-31T00:00:00+01:00"), json!(1)],
+        ),
+        ("/client/edge-purger/from_ip", networks()),
+        ("/client/edge-purger/expires", vec![json!("2099-01-31T00:00:00Z")]),
+        ("/grant", vec![json!([])]),
+        (
+            "/grant/edge-purge/from",
+            vec![
+                json!({}),
+                json!("edge-purger"),
+                json!({ "client": 1 }),
+                json!({ "hook": "x" }),
+                json!({ "operator": "alice" }),
+            ],
+        ),
+        ("/grant/edge-purge/from", vec![json!({ "client": "edge-purger", "issuer": "github" })]),
+        ("/grant/app-deploy/from/issuer", vec![json!(1), json!("")]),
+        ("/grant/edge-purge/from/client", vec![json!(1), json!("")]),
+        (
+            "/grant/app-deploy/when",
+            vec![
+                json!([]),
+                json!({}),
+                json!([{}]),
+                json!([{ "ref": "*" }]),
+                json!([{ "ref": "a*b" }]),
+                json!([{ "run_id": "1*" }]),
+                json!([{ "ref": [] }]),
+            ],
+        ),
+        ("/grant/edge-purge/allow", vec![json!([]), json!({}), json!(["cache-purge"])]),
+        ("/grant/edge-purge/allow/0/template", vec![json!(""), json!(1), json!("Cache Purge")]),
+        ("/grant/edge-purge/allow/0/account", choice()),
+        ("/grant/edge-purge/allow/0/zone", choice()),
+        ("/grant/edge-purge/allow/0/raw", flag()),
+        ("/grant/edge-purge/allow/0/bucket", vec![json!("x")]),
+        ("/grant/edge-purge/ttl", span()),
+        ("/grant/edge-purge/max_ttl", span()),
+        ("/grant/edge-purge/default_ttl", flag()),
+        (
+            "/grant/edge-purge/operations",
+            vec![json!([]), json!(["delete"]), json!("create"), json!(["create", "create"])],
+        ),
+        ("/grant/edge-purge/mode", vec![json!("dry-run"), json!(1)]),
+        ("/grant/edge-purge/enabled", flag()),
+        ("/grant/edge-purge/condition", vec![json!({}), json!([]), json!({ "request_ip": {} })]),
+        ("/grant/edge-purge/condition/in", networks()),
+        ("/grant/edge-purge/condition/not_in", networks()),
+        (
+            "/grant/edge-purge/accept_takeover",
+            vec![json!(""), json!("  "), json!(true), json!("a\u{7}"), json!("a".repeat(401))],
+        ),
+        ("/grant/edge-purge/audience", vec![json!("x")]),
+        ("/hook", vec![json!({})]),
+        ("/rotation", vec![json!({})]),
+        ("/endpoint", vec![json!({})]),
+        ("/destination", vec![json!({})]),
+        ("/grants", vec![json!({})]),
+    ]
+}
+
+#[test]
+fn refuses_what_the_reader_refuses() {
+    let validator = jsonschema::validator_for(&schema()).unwrap();
+    for (pointer, values) in bad_values() {
+        for value in values {
+            let rules = with(pointer, &value);
+            assert!(!validator.is_valid(&rules), "the schema takes {value} at {pointer}");
+            assert!(rules::read(&rules).is_err(), "the reader takes {value} at {pointer}");
+        }
+    }
+}
+
+#[test]
+fn refuses_a_missing_field_as_the_reader_does() {
+    let validator = jsonschema::validator_for(&schema()).unwrap();
+    for pointer in [
+        "/version",
+        "/brevet",
+        "/brevet/install",
+        "/account/main/id",
+        "/account/main/family",
+        "/account/main/parent",
+        "/zone/example.com/id",
+        "/zone/example.com/account",
+        "/group/new-thing/name",
+        "/group/new-thing/scope",
+        "/group/new-thing/id",
+        "/template/dns-acme/permissions",
+        "/template/dns-acme/permissions/0/name",
+        "/operator/alice/secret_sha256",
+        "/operator/alice/may",
+        "/issuer/github/url",
+        "/client/edge-purger/secret_sha256",
+        "/grant/edge-purge/from",
+        "/grant/edge-purge/from/client",
+        "/grant/edge-purge/allow",
+        "/grant/edge-purge/allow/0/template",
+    ] {
+        let rules = without(pointer);
+        assert!(!validator.is_valid(&rules), "the schema does without {pointer}");
+        assert!(rules::read(&rules).is_err(), "the reader does without {pointer}");
+    }
+}
+
+#[test]
+fn takes_the_example_and_every_optional_field() {
+    let validator = jsonschema::validator_for(&schema()).unwrap();
+    for rules in [serde_json::from_str(example::RULES_JSON).unwrap(), complete()] {
+        if let Err(error) = validator.validate(&rules) {
+            panic!("{}: {error}", error.instance_path());
+        }
+        rules::read(&rules).unwrap_or_else(|findings| panic!("{findings:#?}"));
+    }
+}
+
+#[test]
+fn every_field_of_the_schema_has_a_value_that_both_refuse() {
+    let mut fields = BTreeSet::new();
+    collect(&schema(), &schema()["properties"], "", &mut fields);
+    let names = |pointer: &str| -> Vec<String> { pointer.split('/').skip(1).map(str::to_owned).collect() };
+    let tried: Vec<_> = bad_values().iter().map(|(pointer, _)| names(pointer)).collect();
+    for field in &fields {
+        let field = names(field);
+        let matches = |tried: &Vec<String>| {
+            tried.len() == field.len()
+                && tried.iter().zip(&field).all(|(one, other)| other == "*" || one == other)
+        };
+        assert!(tried.iter().any(matches), "no bad value is tried at {field:?}");
+    }
+    assert!(fields.len() > 50, "{}", fields.len());
+}
+
+/// Every field that the schema names; a name or place that is free is `*`.
+fn collect(schema: &Value, properties: &Value, at: &str, fields: &mut BTreeSet<String>) {
+    for (name, field) in properties.as_object().into_iter().flatten() {
+        let at = format!("{at}/{name}");
+        fields.insert(at.clone());
+        let inner = |value: &Value, at: &str, fields: &mut BTreeSet<String>| {
+            collect(schema, &value["properties"], at, fields);
+        };
+        inner(field, &at, fields);
+        inner(&field["additionalProperties"], &format!("{at}/*"), fields);
+        inner(&field["items"], &format!("{at}/*"), fields);
+        // One level further down: the entries of a section hold tables and lists themselves.
+        for (name, field) in field["additionalProperties"]["properties"].as_object().into_iter().flatten() {
+            inner(field, &format!("{at}/*/{name}"), fields);
+            inner(&field["items"], &format!("{at}/*/{name}/*"), fields);
+            for way in field["oneOf"].as_array().into_iter().flatten() {
+                inner(way, &format!("{at}/*/{name}"), fields);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_field_is_described() {
+    let mut undescribed = Vec::new();
+    describe(&schema()["properties"], "", &mut undescribed);
+    // Their meaning is that of what stands around them.
+    undescribed.retain(|at| !at.ends_with("/resources/account") && !at.ends_with("/resources/zone"));
+    assert_eq!(undescribed, Vec::<String>::new());
+}
+
+fn describe(properties: &Value, at: &str, undescribed: &mut Vec<String>) {
+    for (name, field) in properties.as_object().into_iter().flatten() {
+        let at = format!("{at}/{name}");
+        let shared =
+            field["$ref"].as_str().and_then(|path| schema().pointer(path.trim_start_matches('#')).cloned());
+        if field["description"].is_null() && shared.is_none_or(|shared| shared["description"].is_null()) {
+            undescribed.push(at.clone());
+        }
+        describe(&field["properties"], &at, undescribed);
+        describe(&field["additionalProperties"]["properties"], &at, undescribed);
+        describe(&field["items"]["properties"], &at, undescribed);
+    }
+}
