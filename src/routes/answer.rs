@@ -29,6 +29,13 @@ fn plain(status: u16, kind: HeaderValue, body: String) -> Reply {
     reply
 }
 
+/// Puts a member into a JSON object.
+pub(super) fn put(object: &mut Value, name: &str, value: impl Into<Value>) {
+    if let Some(members) = object.as_object_mut() {
+        members.insert(name.to_owned(), value.into());
+    }
+}
+
 /// A JSON answer.
 pub(super) fn of_json(status: u16, body: &Value) -> Reply {
     plain(status, JSON, body.to_string())
@@ -103,7 +110,7 @@ pub(super) fn refused_envelope(fault: &Fault) -> Reply {
     }
     let mut error = json!({ "code": face.code, "message": message });
     if let Some(pointer) = &face.pointer {
-        error["source"] = json!({ "pointer": pointer });
+        put(&mut error, "source", json!({ "pointer": pointer }));
     }
     if face.code == 6003 {
         error = json!({
@@ -120,7 +127,7 @@ pub(super) fn refused_envelope(fault: &Fault) -> Reply {
 pub(super) fn envelope(result: Value, info: Option<Value>) -> Reply {
     let mut body = json!({ "success": true, "errors": [], "messages": [], "result": result });
     if let Some(info) = info {
-        body["result_info"] = info;
+        put(&mut body, "result_info", info);
     }
     of_json(200, &body)
 }

@@ -13,7 +13,7 @@ use brevet_core::time::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::Inbound;
-use super::answer::{Reply, envelope, envelope_saying};
+use super::answer::{Reply, envelope, envelope_saying, put};
 use super::tokens::as_asked;
 
 /// The default and the largest page of Cloudflare's list.
@@ -74,7 +74,7 @@ pub(super) async fn verify<P: Ports>(ports: &P, inbound: &Inbound, of: Of<'_>) -
     let mut result = json!({ "id": id, "status": status });
     for (name, at) in [("not_before", validity.not_before), ("expires_on", validity.expires_on)] {
         if let Some(at) = at {
-            result[name] = at.to_string().into();
+            put(&mut result, name, at.to_string());
         }
     }
     let message = if status == "active" { GOOD.1 } else { "This API Token is valid but not active" };
@@ -102,10 +102,10 @@ fn token(lease: &Lease, now: Timestamp) -> Value {
         "expires_on": lease.asked.expires_on.clone().unwrap_or_else(|| lease.expires_on.to_string()),
     });
     if let Some(start) = lease.not_before {
-        token["not_before"] = lease.asked.not_before.clone().unwrap_or_else(|| start.to_string()).into();
+        put(&mut token, "not_before", lease.asked.not_before.clone().unwrap_or_else(|| start.to_string()));
     }
     if let Some(condition) = &lease.condition {
-        token["condition"] = condition.clone();
+        put(&mut token, "condition", condition.clone());
     }
     token
 }
@@ -114,11 +114,11 @@ fn token(lease: &Lease, now: Timestamp) -> Value {
 fn current(found: &Found, now: Timestamp) -> Value {
     let mut shown = token(&found.lease, now);
     if let Some(view) = &found.view {
-        shown["status"] = view.status.as_str().into();
-        shown["policies"] = view.policies.clone();
-        shown["last_used_on"] = view.last_used_on.map(|at| at.to_string()).into();
+        put(&mut shown, "status", view.status.as_str());
+        put(&mut shown, "policies", view.policies.clone());
+        put(&mut shown, "last_used_on", view.last_used_on.map(|at| at.to_string()));
         if let Some(modified) = view.modified_on {
-            shown["modified_on"] = modified.to_string().into();
+            put(&mut shown, "modified_on", modified.to_string());
         }
     }
     shown
@@ -248,7 +248,7 @@ pub(super) async fn create<P: Ports>(ports: &P, inbound: &Inbound, of: Of<'_>) -
     };
     let (made, _) = broker::mint(ports, &mut session, &ask, written).await?;
     let mut result = token(&made.lease, ports.now());
-    result["value"] = made.value.expose().into();
+    put(&mut result, "value", made.value.expose());
     Ok(envelope(result, None))
 }
 

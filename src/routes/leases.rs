@@ -8,7 +8,7 @@ use brevet_core::time::{Seconds, Timestamp};
 use serde_json::{Value, json};
 
 use super::Inbound;
-use super::answer::{Reply, of_json};
+use super::answer::{Reply, of_json, put};
 use super::{shape, tokens};
 
 /// How many leases a page holds where nothing else is asked.
@@ -95,8 +95,11 @@ pub(super) async fn read<P: Ports>(ports: &P, inbound: &Inbound, id: &str) -> Re
     let mut session = inbound.session(ports).await?;
     let found = broker::find(ports, &mut session, key(id)?).await?;
     let mut body = shape::lease(&found.lease, &found.account);
-    body["may"] =
-        shape::may(&session.in_force, found.lease.shown_policies.as_ref().unwrap_or(&found.lease.policies));
+    put(
+        &mut body,
+        "may",
+        shape::may(&session.in_force, found.lease.shown_policies.as_ref().unwrap_or(&found.lease.policies)),
+    );
     Ok(of_json(200, &body))
 }
 

@@ -14,7 +14,7 @@ use std::net::IpAddr;
 use brevet_core::bearer::Bearer;
 use brevet_core::broker::{Fault, Ports, RequestError, Session, Visitor};
 use brevet_core::json::read_object;
-use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE};
+use http::header::{AUTHORIZATION, CONTENT_ENCODING};
 use http::{Method, Request};
 use serde_json::{Map, Value};
 
@@ -45,7 +45,6 @@ pub(crate) struct Inbound {
     pub(crate) authorization: Option<Vec<u8>>,
     pub(crate) if_match: Option<String>,
     pub(crate) visitor: Visitor,
-    json: bool,
     encoded: bool,
     body: Body,
 }
@@ -55,8 +54,6 @@ impl Inbound {
         let (parts, body) = request.into_parts();
         let text = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
         let host = parts.uri.host().unwrap_or_default();
-        let kind = text(CONTENT_TYPE.as_str())
-            .map(|kind| kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
         Self {
             query: parts.uri.query().unwrap_or_default().to_owned(),
             authorization: parts.headers.get(AUTHORIZATION).map(|value| value.as_bytes().to_vec()),
@@ -65,8 +62,6 @@ impl Inbound {
                 address: text("cf-connecting-ip").and_then(|address| address.parse::<IpAddr>().ok()),
                 loopback: matches!(host, "localhost" | "127.0.0.1" | "[::1]"),
             },
-            // A body without a type is taken for JSON: that is all there is here.
-            json: kind.is_none_or(|kind| kind == "application/json"),
             encoded: text(CONTENT_ENCODING.as_str()).is_some_and(|encoding| encoding != "identity"),
             method: parts.method,
             body,
@@ -84,12 +79,10 @@ impl Inbound {
         }
     }
 
-    /// The body as a JSON object.
+    /// The body as a JSON object, whatever it is declared as: no browser sends a credential by itself here,
+    /// and `curl -d` declares a form.
     pub(crate) fn object(&self) -> Result<Map<String, Value>, Fault> {
         let bytes = self.bytes(MOST_CALL_BYTES)?;
-        if !self.json {
-            return Err(Fault::Request(RequestError::NotJson));
-        }
         read_object(bytes).map_err(Fault::Json)
     }
 

@@ -4,7 +4,7 @@ use brevet_core::broker::{self, Fault, Ports};
 use serde_json::json;
 
 use super::Inbound;
-use super::answer::{Reply, of_json, of_text};
+use super::answer::{Reply, of_json, of_text, put};
 
 /// `GET /healthz`: this instance runs. No rules and no I/O.
 pub(super) fn health() -> Reply {
@@ -37,12 +37,18 @@ pub(super) async fn ready<P: Ports>(ports: &P, inbound: &Inbound) -> Result<Repl
                 "age_seconds": parent.map(|parent| now.since(parent.checked_at).max(0)),
             });
             if known {
-                entry["account"] = account.account.as_str().into();
-                entry["secret"] = parent.and_then(|parent| parent.secret.clone()).into();
-                entry["expires_on"] =
-                    parent.and_then(|parent| parent.expires_on).map(|end| end.to_string()).into();
-                entry["failure"] =
-                    parent.and_then(|parent| parent.failure.as_ref()).map(ToString::to_string).into();
+                put(&mut entry, "account", account.account.as_str());
+                put(&mut entry, "secret", parent.and_then(|parent| parent.secret.clone()));
+                put(
+                    &mut entry,
+                    "expires_on",
+                    parent.and_then(|parent| parent.expires_on).map(|end| end.to_string()),
+                );
+                put(
+                    &mut entry,
+                    "failure",
+                    parent.and_then(|parent| parent.failure.as_ref()).map(ToString::to_string),
+                );
             }
             entry
         })

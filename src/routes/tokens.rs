@@ -3,21 +3,19 @@
 use brevet_core::bearer::Bearer;
 use brevet_core::broker::{self, Fault, InForce, Issued, Ports, RequestError, Session, Validity, Where};
 use brevet_core::catalogue::Scope;
+use brevet_core::cloudflare::TokenOwner;
 use brevet_core::ledger::lease::{AsAsked, Lease};
 use brevet_core::policy::{Account, Ask};
 use brevet_core::secret::Secret;
 use serde_json::{Map, Value, json};
 
 use super::Inbound;
-use super::answer::{Reply, located, of_json};
+use super::answer::{Reply, located, of_json, put};
 use super::shape;
 
 /// The account of the rules that has this owner.
-fn account_of<'a>(
-    in_force: &'a InForce,
-    lease_owner: brevet_core::cloudflare::TokenOwner,
-) -> Option<&'a Account> {
-    in_force.policy.accounts().find(|account| account.owner() == lease_owner)
+fn account_of(in_force: &InForce, owner: TokenOwner) -> Option<&Account> {
+    in_force.policy.account_of(owner)
 }
 
 /// What the caller wrote, in the caller's spelling.
@@ -59,10 +57,10 @@ pub(super) async fn plan<P: Ports>(ports: &P, inbound: &Inbound) -> Result<Reply
         "expires_on": grant.expires_on().to_string(),
     });
     if let Some(start) = grant.not_before() {
-        sent["not_before"] = start.to_string().into();
+        put(&mut sent, "not_before", start.to_string());
     }
     if let Some(condition) = grant.condition_json() {
-        sent["condition"] = condition;
+        put(&mut sent, "condition", condition);
     }
     let path = shape::tokens_path(account.owner());
     Ok(of_json(
@@ -150,9 +148,9 @@ pub(super) async fn verify<P: Ports>(ports: &P, inbound: &Inbound) -> Result<Rep
     };
     let mut answer = verified(&validity, ports);
     if let (Some(lease), Some(account)) = (lease, validity.at.and_then(|at| account_of(&in_force, at))) {
-        answer["lease"] = shape::lease(&lease, account);
-        answer["template"] = lease.template.clone().into();
-        answer["may"] = may_of(&in_force, &lease);
+        put(&mut answer, "lease", shape::lease(&lease, account));
+        put(&mut answer, "template", lease.template.clone());
+        put(&mut answer, "may", may_of(&in_force, &lease));
     }
     Ok(of_json(200, &answer))
 }
@@ -162,7 +160,6 @@ fn may_of(in_force: &InForce, lease: &Lease) -> Value {
 }
 
 fn verified<P: Ports>(validity: &Validity, ports: &P) -> Value {
-    use brevet_core::cloudflare::TokenOwner;
     let family = validity.at.map(|at| match at {
         TokenOwner::Account(_) => "account",
         TokenOwner::User(_) => "user",

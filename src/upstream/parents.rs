@@ -57,10 +57,7 @@ impl<T: Transport, S: Secrets> Upstream<T, S> {
         for parent in &line.usable {
             let scene = Scene { owner, credential: Credential::Parent(parent.name), writes };
             let mut failed = match exchange.call(call, &parent.token, Counted::Owner(owner)).await {
-                Ok(()) => {
-                    self.circuits.revive(parent.name);
-                    return Ok(());
-                }
+                Ok(()) => return Ok(()),
                 Err(failed) => failed,
             };
             maybe_done |= failed.maybe_done;

@@ -1,6 +1,7 @@
 //! The complete list.
 
 use std::cell::Cell;
+use std::ops::Range;
 use std::rc::Rc;
 
 use brevet::upstream::{MAX_PAGES, MAX_PASSES};
@@ -77,15 +78,18 @@ fn an_incomplete_list_is_never_taken_for_complete() {
     assert_told(&failure);
 }
 
-/// A full page of tokens that says nothing, or something wrong, of the whole.
+/// A full page of tokens named `x`, with what it says of the whole.
 fn page(from: u32, info: &Value) -> Effect {
-    let tokens: Vec<Value> =
-        (from..from + 50).map(|n| json!({"id": format!("{n:032x}"), "name": "x"})).collect();
+    page_of(from..from + 50, info)
+}
+
+fn page_of(ids: Range<u32>, info: &Value) -> Effect {
+    let tokens: Vec<Value> = ids.map(|n| json!({"id": format!("{n:032x}"), "name": "x"})).collect();
+    let body = json!({"success": true, "errors": [], "messages": [], "result": tokens, "result_info": info});
     Effect::Raw {
         status: 200,
         content_type: "application/json".to_owned(),
-        body: json!({"success": true, "errors": [], "messages": [], "result": tokens, "result_info": info})
-            .to_string(),
+        body: body.to_string(),
         headers: [].into(),
         when: fake_cloudflare::When::Before,
     }
@@ -144,6 +148,26 @@ fn every_token_that_stays_is_found_although_another_goes_meanwhile() {
         assert_eq!(found, [ids[wanted]]);
         *stage.before_call.borrow_mut() = None;
     }
+}
+
+#[test]
+fn a_token_seen_twice_does_not_hide_one_that_was_missed() {
+    let stage = Stage::new();
+    let id = stage.seed_token("y");
+    // One was put in front of the list and one taken from it: the count stays, a token was missed.
+    let info = json!({"total_count": 52, "per_page": 50});
+    stage.fault("GET", "/tokens", 1, page(0, &info));
+    stage.fault("GET", "/tokens", 1, page_of(49..51, &info));
+    assert_eq!(block_on(stage.upstream().find_by_name(account(), &one(), "y")).unwrap(), [id]);
+    assert_eq!(stage.count("GET"), 3);
+}
+
+#[test]
+fn what_was_found_in_a_moving_list_is_not_looked_for_again() {
+    let stage = Stage::new();
+    stage.fault("GET", "/tokens", 1, page(0, &json!({"total_count": 60, "total_pages": 1})));
+    assert_eq!(block_on(stage.upstream().find_by_name(account(), &one(), "x")).unwrap().len(), 50);
+    assert_eq!(stage.count("GET"), 1);
 }
 
 #[test]

@@ -190,6 +190,22 @@ fn when_the_successor_dies_too_the_first_is_tried_once_more() {
 }
 
 #[test]
+fn when_both_were_dead_the_order_of_the_rules_holds_again() {
+    let stage = Stage::new();
+    let ids = [stage.parent_id(PARENT), stage.parent_id(NEXT)];
+    for id in &ids {
+        stage.fake.alter(id, &json!({"status": "disabled"}), stage.now()).unwrap();
+    }
+    block_on(stage.upstream().create(account(), &two(), &spec("a"))).unwrap_err();
+    for id in &ids {
+        stage.fake.alter(id, &json!({"status": "active"}), stage.now()).unwrap();
+    }
+    stage.fake.clear_calls();
+    block_on(stage.upstream().create(account(), &two(), &spec("b"))).unwrap();
+    assert_eq!(by(&stage, "POST"), [named(PARENT)]);
+}
+
+#[test]
 fn the_check_names_the_living_parent_and_its_id() {
     let stage = Stage::new();
     let (name, verified) = block_on(stage.upstream().check_parents(account(), &two())).unwrap();

@@ -5,7 +5,7 @@ use fake_cloudflare::{Effect, When};
 use pollster::block_on;
 use serde_json::json;
 
-use crate::stage::{Stage, account, assert_told, one, spec};
+use crate::stage::{Stage, account, assert_told, one, spec, two};
 
 fn server_error(when: When) -> Effect {
     Effect::Status {
@@ -59,6 +59,37 @@ fn a_roll_stays_uncertain_when_its_repeat_is_limited() {
 }
 
 #[test]
+fn a_roll_stays_uncertain_when_the_parent_dies_between_its_tries() {
+    let dead = || Effect::Status {
+        status: 403,
+        code: 9109,
+        message: "Invalid access token".to_owned(),
+        headers: [].into(),
+        when: When::Before,
+    };
+    for last in [dead(), Effect::RateLimited { retry_after: 120 }] {
+        let stage = Stage::new();
+        let id = stage.seed_token("a");
+        for effect in [Effect::Drop { when: When::After }, dead(), last] {
+            stage.fault("PUT", "/value", 1, effect);
+        }
+        let failure = block_on(stage.upstream().roll(account(), &two(), id)).unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Uncertain, "{failure}");
+        assert!(failure.cause.contains("whether the change was made is unknown"), "{failure}");
+        assert_told(&failure);
+        assert_eq!(stage.count("PUT"), 3);
+    }
+    // And where the successor succeeds, that is the end of it.
+    let stage = Stage::new();
+    let id = stage.seed_token("a");
+    for effect in [Effect::Drop { when: When::After }, dead()] {
+        stage.fault("PUT", "/value", 1, effect);
+    }
+    let value = block_on(stage.upstream().roll(account(), &two(), id)).unwrap();
+    assert_eq!(block_on(stage.upstream().verify(account(), &value)).unwrap().map(|v| v.id), Some(id));
+}
+
+#[test]
 fn a_roll_that_surely_never_left_is_certain() {
     let stage = Stage::new();
     let id = stage.seed_token("a");
@@ -75,6 +106,24 @@ fn a_roll_of_a_token_that_is_gone_says_so() {
     assert_eq!((failure.kind, failure.status), (FailureKind::NotFound, Some(404)));
     assert_told(&failure);
     assert_eq!(stage.count("PUT"), 1);
+}
+
+#[test]
+fn a_token_that_is_gone_is_gone_whatever_an_earlier_try_did() {
+    let stage = Stage::new();
+    let id = stage.seed_token("a");
+    stage.fault("PUT", "", 1, Effect::Drop { when: When::After });
+    let gone = Effect::Status {
+        status: 404,
+        code: 1003,
+        message: "Token not found".to_owned(),
+        headers: [].into(),
+        when: When::Before,
+    };
+    stage.fault("PUT", "", 1, gone);
+    let failure = block_on(stage.upstream().update(account(), &one(), id, &spec("b"))).unwrap_err();
+    assert_eq!(failure.kind, FailureKind::NotFound);
+    assert_eq!(stage.count("PUT"), 2);
 }
 
 #[test]

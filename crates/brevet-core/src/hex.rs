@@ -28,7 +28,9 @@ mod tests {
 
     #[test]
     fn refuses_other_lengths_and_other_characters() {
-        for text in [String::new(), "0".repeat(63), "0".repeat(65), "0".repeat(66), "g".repeat(64), "é".repeat(32)] {
+        for text in
+            [String::new(), "0".repeat(63), "0".repeat(65), "0".repeat(66), "g".repeat(64), "é".repeat(32)]
+        {
             assert_eq!(decode_32(&text), None, "{text}");
         }
     }

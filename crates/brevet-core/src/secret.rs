@@ -36,7 +36,7 @@ impl fmt::Debug for Secret {
 
 /// The SHA-256 of a secret. Comparing two takes the same time whatever they hold, so that the answer
 /// time tells a guesser nothing.
-#[derive(Clone, Copy, Eq, Hash)]
+#[derive(Clone, Copy, Eq)]
 pub struct SecretDigest([u8; 32]);
 
 impl SecretDigest {

@@ -1,5 +1,10 @@
 //! `docs/brevet.schema.json`, by which editors complete the rules, says the same as the reader.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that meets the unexpected should stop there")]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::only_used_in_recursion,
+    reason = "a test that meets the unexpected should stop there"
+)]
 
 use std::collections::BTreeSet;
 

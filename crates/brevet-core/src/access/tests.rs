@@ -1,7 +1,7 @@
 use super::fixture::*;
 use super::*;
-use crate::sorted::SortedSet;
 use crate::catalogue::{Catalogue, Group};
+use crate::sorted::SortedSet;
 use serde_json::{Value, json};
 
 pub(super) fn parse(policies: &Value) -> Result<Access, AccessError> {

@@ -85,8 +85,6 @@ pub enum RequestError {
     BodyTooLong(usize),
     /// The body is compressed.
     Encoded,
-    /// The body is not declared as JSON.
-    NotJson,
     /// A query parameter is wrong: which one, and what it should be.
     Query(&'static str, &'static str),
     /// An id in the path is none: what it should be.
@@ -291,8 +289,6 @@ fn request_face(error: &RequestError) -> Face {
             .said(format!("The body has more than {most} bytes."), "Send a shorter one."),
         RequestError::Encoded => Face::new(415, 1001, "encoded-body", "The body is compressed")
             .said("Brevet takes no Content-Encoding.", "Send the body as it is."),
-        RequestError::NotJson => Face::new(415, 1001, "not-json", "The body is not declared as JSON")
-            .said("The Content-Type is not application/json.", "Send Content-Type: application/json."),
         RequestError::Query(name, wanted) => {
             let mut face = Face::new(400, 1001, "invalid-query", "A query parameter is wrong")
                 .said(format!("The query parameter {name} is wrong."), format!("It must be {wanted}."));

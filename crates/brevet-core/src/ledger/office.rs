@@ -10,8 +10,8 @@ mod create;
 mod drift;
 mod revoke;
 
-use std::cell::RefCell;
 use crate::sorted::SortedSet;
+use std::cell::RefCell;
 
 use crate::cloudflare::{Cloudflare, Parents, TokenOwner};
 use crate::id::LeaseId;

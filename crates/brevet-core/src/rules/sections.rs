@@ -162,10 +162,10 @@ fn account(_: &str, field: &Field<'_>, out: &mut Findings) -> Option<AccountRule
     };
     let parent = table.need("parent", out).and_then(|field| secret(field, out));
     let parent_next = table.get("parent_next").map(|field| secret(field, out));
-    if let (Some(first), Some(Some(next))) = (&parent, &parent_next) {
-        if first == next {
-            out.error(table.at("parent_next"), Problem::Duplicate { first: table.at("parent") });
-        }
+    if let (Some(first), Some(Some(next))) = (&parent, &parent_next)
+        && first == next
+    {
+        out.error(table.at("parent_next"), Problem::Duplicate { first: table.at("parent") });
     }
     let hosts_brevet = table.get("hosts_brevet").map(|field| {
         if family == Some(Family::User) {
@@ -243,11 +243,11 @@ fn zones(
     let mut ids: Vec<_> = zones.iter().map(|(name, rule)| (rule.id, name)).collect();
     ids.sort_unstable();
     for pair in ids.windows(2) {
-        if let [(first, one), (second, other)] = pair {
-            if first == second {
-                let first = format!("/zone/{one}/id");
-                out.error(format!("/zone/{other}/id"), Problem::Duplicate { first });
-            }
+        if let [(first, one), (second, other)] = pair
+            && first == second
+        {
+            let first = format!("/zone/{one}/id");
+            out.error(format!("/zone/{other}/id"), Problem::Duplicate { first });
         }
     }
     zones

@@ -1,10 +1,10 @@
 use super::*;
-use crate::sorted::SortedSet;
 use crate::access::fixture::{
     APPS, APPS_ZONE, FOREIGN, MAIN, Rules, STRAY_ZONE, USER, ZONE, account_key, id, zone_key,
 };
 use crate::access::{Access, Places, Resource};
 use crate::id::AccountId;
+use crate::sorted::SortedSet;
 
 pub(super) fn account(zones: Zones) -> Target {
     Target { holder: Holder::Account(id(MAIN)), zones }

@@ -309,7 +309,10 @@ fn claims_compare_as_text() {
     let grant = document_of(&with("/grant/deploy/when", when)).grants.get("deploy").unwrap().clone();
     let exactly = |text: &str| Pattern::Exactly(text.to_owned());
     let first = &grant.when[0];
-    assert_eq!((first.get("repository_id").unwrap(), first.get("ref_protected").unwrap()), (&exactly("2"), &exactly("true")));
+    assert_eq!(
+        (first.get("repository_id").unwrap(), first.get("ref_protected").unwrap()),
+        (&exactly("2"), &exactly("true"))
+    );
     assert_eq!(first.get("ref").unwrap(), &Pattern::Prefix("refs/heads/".to_owned()));
     assert_eq!(grant.when[1].get("sub").unwrap(), &exactly("x"));
 }
@@ -416,9 +419,17 @@ fn reads_the_rest_of_a_grant() {
         (Some(300), Some(600))
     );
     assert_eq!((grant.condition.deny().len(), grant.accept_takeover.as_deref()), (1, Some("a reason")));
-    let create = document_of(&with("/grant/purge/operations", json!(["create"]))).grants.get("purge").unwrap().operations;
+    let create = document_of(&with("/grant/purge/operations", json!(["create"])))
+        .grants
+        .get("purge")
+        .unwrap()
+        .operations;
     assert_eq!(create, Operations { create: true, ..Operations::default() });
-    let revoke = document_of(&with("/grant/purge/operations", json!(["revoke"]))).grants.get("purge").unwrap().operations;
+    let revoke = document_of(&with("/grant/purge/operations", json!(["revoke"])))
+        .grants
+        .get("purge")
+        .unwrap()
+        .operations;
     assert_eq!(revoke, Operations { revoke: true, ..Operations::default() });
     assert!(!document_of(&with("/grant/purge/mode", json!("enforce"))).grants.get("purge").unwrap().audit);
 }
