@@ -164,15 +164,17 @@ impl WranglerConfig {
         let mut document: DocumentMut = self.text.parse().ok()?;
         let bound = |table: &dyn TableLike| table.get("binding").and_then(Item::as_str) == Some(STATE);
         let item = document.get_mut("kv_namespaces")?;
-        let table: &mut dyn TableLike = if item.is_array_of_tables() {
-            item.as_array_of_tables_mut()?.iter_mut().find(|table: &&mut Table| bound(&**table))?
+        if item.is_array_of_tables() {
+            let table =
+                item.as_array_of_tables_mut()?.iter_mut().find(|table: &&mut Table| bound(&**table))?;
+            table.insert("id", toml_edit::value(id));
         } else {
-            item.as_array_mut()?
-                .iter_mut()
-                .filter_map(Value::as_inline_table_mut)
-                .find(|table| bound(*table))?
-        };
-        table.insert("id", toml_edit::value(id));
+            let mut tables = item.as_array_mut()?.iter_mut().filter_map(Value::as_inline_table_mut);
+            let table = tables.find(|table| bound(*table))?;
+            table.insert("id", id.into());
+            // The space before the closing brace was that of the last value before.
+            table.fmt();
+        }
         Some(document.to_string())
     }
 
