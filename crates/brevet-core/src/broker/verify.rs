@@ -137,8 +137,13 @@ pub async fn verify<P: Ports>(
         Where::At(owner) => vec![owner],
         Where::Anywhere => candidates(in_force, family),
     };
+    let asks_all = candidates.len() <= MOST_CALLS;
     candidates.truncate(MOST_CALLS);
     let answer = Rc::new(ask(ports, &candidates, &value).await.map_err(Fault::Upstream)?);
+    if answer.at.is_none() && !asks_all {
+        // An account that was not asked may know it: that is no "unknown".
+        return Err(Fault::Request(RequestError::AmbiguousAccount));
+    }
     ports.memory().remember(key, Rc::clone(&answer), answer.fresh_until, ports.now());
     Ok(answer)
 }

@@ -1,0 +1,10 @@
+// Black-box tests of the release build on workerd against the stand-in for Cloudflare's API.
+import { after } from "node:test";
+
+import { open } from "./harness/stage.js";
+import mainJob from "./suites/main_job.js";
+
+const stage = await open();
+after(() => stage.close());
+
+mainJob(stage);
