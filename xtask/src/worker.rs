@@ -1,5 +1,6 @@
 //! `xtask build`: the Worker's release wasm and its JavaScript in `build/`.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -56,6 +57,16 @@ fn cargo_for_cdylib(workshop: &Workshop) -> Result<PathBuf, Failure> {
     Ok(folder)
 }
 
+/// The cargo that the one above calls, with its whole path: by its name alone the one above would find itself.
+fn real_cargo() -> OsString {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found =
+        || std::env::split_paths(&path).map(|folder| folder.join("cargo")).find(|program| program.is_file());
+    std::env::var_os("CARGO")
+        .or_else(|| found().map(PathBuf::into_os_string))
+        .unwrap_or_else(|| "cargo".into())
+}
+
 /// Builds the Worker.
 ///
 /// # Errors
@@ -63,7 +74,7 @@ fn cargo_for_cdylib(workshop: &Workshop) -> Result<PathBuf, Failure> {
 pub(crate) fn build(workshop: &Workshop) -> Result<(), Failure> {
     // Wrangler runs this as its build command and reads nothing from it: progress goes to standard error.
     let mut build = workshop.wasm_command(WasmTool::WorkerBuild, cargo_for_cdylib(workshop)?);
-    build.env("BREVET_CARGO", std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    build.env("BREVET_CARGO", real_cargo());
     // Without the package's name cargo would build the workspace's native members for wasm32 as well.
     build.args(["--release", "--no-opt", "--", "--package", "brevet"]);
     guard::run_quietly(&build, BUILD_LIMIT)?;
