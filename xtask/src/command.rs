@@ -29,10 +29,17 @@ pub(crate) fn answer(command: &mut Command) -> Option<String> {
     (read.is_ok() && status.success()).then_some(text)
 }
 
+/// The path of the first program of this name on the PATH.
+pub(crate) fn find(program: &str) -> Option<std::path::PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path)
+        .map(|folder| folder.join(program))
+        .find(|path| path.is_absolute() && path.is_file())
+}
+
 /// True when a program of this name is on the PATH.
 pub(crate) fn on_path(program: &str) -> bool {
-    std::env::var_os("PATH")
-        .is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(program).is_file()))
+    find(program).is_some()
 }
 
 /// Gives the program a process group of its own, so that it can be ended with everything it starts.

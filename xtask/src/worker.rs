@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use crate::command;
 use crate::failure::{Failure, file};
 use crate::guard;
 use crate::place;
@@ -65,6 +66,19 @@ fn real_cargo() -> OsString {
     std::env::var_os("CARGO")
         .or_else(|| found().map(PathBuf::into_os_string))
         .unwrap_or_else(|| "cargo".into())
+}
+
+/// The absolute path of the real one: by name it would find the script before it.
+fn real_cargo() -> Result<PathBuf, Failure> {
+    let by_name = || command::find("cargo");
+    std::env::var_os("CARGO")
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute())
+        .or_else(by_name)
+        .ok_or_else(|| Failure::Missing {
+            what: "cargo is not on the PATH".to_owned(),
+            next: "install Rust with rustup".to_owned(),
+        })
 }
 
 /// Builds the Worker.
