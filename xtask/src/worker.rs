@@ -1,6 +1,5 @@
 //! `xtask build`: the Worker's release wasm and its JavaScript in `build/`.
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -56,16 +55,6 @@ fn cargo_for_cdylib(workshop: &Workshop) -> Result<PathBuf, Failure> {
     let program = folder.join("cargo");
     place::write_program(&program, CARGO)?;
     Ok(folder)
-}
-
-/// The cargo that the one above calls, with its whole path: by its name alone the one above would find itself.
-fn real_cargo() -> OsString {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let found =
-        || std::env::split_paths(&path).map(|folder| folder.join("cargo")).find(|program| program.is_file());
-    std::env::var_os("CARGO")
-        .or_else(|| found().map(PathBuf::into_os_string))
-        .unwrap_or_else(|| "cargo".into())
 }
 
 /// The absolute path of the real one: by name it would find the script before it.
