@@ -77,7 +77,7 @@ fn real_cargo() -> Result<PathBuf, Failure> {
 pub(crate) fn build(workshop: &Workshop) -> Result<(), Failure> {
     // Wrangler runs this as its build command and reads nothing from it: progress goes to standard error.
     let mut build = workshop.wasm_command(WasmTool::WorkerBuild, cargo_for_cdylib(workshop)?);
-    build.env("BREVET_CARGO", real_cargo());
+    build.env("BREVET_CARGO", real_cargo()?);
     // Without the package's name cargo would build the workspace's native members for wasm32 as well.
     build.args(["--release", "--no-opt", "--", "--package", "brevet"]);
     guard::run_quietly(&build, BUILD_LIMIT)?;
