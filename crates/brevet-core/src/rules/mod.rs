@@ -1,7 +1,7 @@
 //! The rules file: *from X, when Y, allow Z*.
 //!
 //! [`read`] takes the file as JSON (TOML is parsed natively, by the operator's program) and checks
-//! every field and name; [`compile`] works out what it means and makes the immutable
+//! every field and name; [`compile()`] works out what it means and makes the immutable
 //! [`Policy`](crate::policy::Policy). Both tell all that is wrong at once, each finding with its place
 //! in the file. What the rules allow is the only limit of Brevet's tokens, so nothing unknown is
 //! passed over and nothing is guessed.
