@@ -3,8 +3,10 @@ import { after } from "node:test";
 
 import { open } from "./harness/stage.js";
 import mainJob from "./suites/main_job.js";
+import officialSdk from "./suites/official_sdk.js";
 
 const stage = await open();
 after(() => stage.close());
 
 mainJob(stage);
+officialSdk(stage);

@@ -17,7 +17,8 @@ export const operatorSecret = () => `brvo_${chance(43)}`;
 
 const ALL = ["create", "update", "renew", "roll", "revoke"];
 
-// `ci` may do its own job in each way there is; `raw` may send policies; `passer-by` has no grant.
+// `ci` may do its own job in each way there is; `raw` and the official clients may send policies;
+// `passer-by` has no grant.
 export function rules(secrets) {
   const rules = example();
   for (const [name, secret] of Object.entries(secrets.clients)) rules.client[name] = { secret_sha256: [digest(secret)] };
@@ -28,7 +29,9 @@ export function rules(secrets) {
   rules.grant["ci-zone"] = grant("ci", ["*", ["example.com"]].map((zone) => ({ template: "zone-read", account: "main", zone })));
   rules.grant["ci-user"] = grant("ci", [{ template: "zone-read", account: "me", zone: ["example.com"] }]);
   rules.grant["ci-purge"] = grant("ci", [{ template: "cache-purge", zone: ["example.com"] }]);
-  rules.grant["raw-zone"] = grant("raw", [{ template: "zone-read", account: ["main", "me"], zone: ["example.com"], raw: true }]);
+  for (const [name, client] of [["raw-zone", "raw"], ["sdk-node", "sdk-node"], ["sdk-python", "sdk-python"]]) {
+    rules.grant[name] = grant(client, [{ template: "zone-read", account: ["main", "me"], zone: ["example.com"], raw: true }]);
+  }
   rules.grant["raw-apps"] = grant("raw", [{ template: "workers-deploy", account: "apps", raw: true }]);
   return rules;
 }

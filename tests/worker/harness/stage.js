@@ -13,7 +13,9 @@ export async function open() {
       reader: { secret: operatorSecret(), may: ["read"] },
       minter: { secret: operatorSecret(), may: ["mint"] },
     },
-    clients: { ci: clientSecret(), raw: clientSecret(), "passer-by": clientSecret(), leaver: clientSecret() },
+    clients: Object.fromEntries(
+      ["ci", "raw", "sdk-node", "sdk-python", "passer-by", "leaver"].map((name) => [name, clientSecret()]),
+    ),
   };
   const as = {
     root: secrets.root, alice: ALICE, "edge-purger": EDGE_PURGER, reader: secrets.operators.reader.secret,
