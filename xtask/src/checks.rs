@@ -10,13 +10,14 @@ use crate::fake;
 use crate::flags::Flags;
 use crate::guard;
 use crate::place;
+use crate::python;
 use crate::say;
 use crate::setup::Workshop;
 use crate::size;
 use crate::worker;
 
 /// What each step is called and does, in the order of the run: quick refusals first.
-const STEPS: [(&str, &str); 9] = [
+const STEPS: [(&str, &str); 10] = [
     ("fmt", "rustfmt would change nothing"),
     ("clippy", "no warnings in any target of the workspace"),
     ("test", "all native tests"),
@@ -26,6 +27,7 @@ const STEPS: [(&str, &str); 9] = [
     ("build", "the Worker's release wasm"),
     ("size", "everything uploaded is within the budget"),
     ("worker", "black-box tests on real workerd"),
+    ("clients", "the guides' lines for curl and Python, and Cloudflare's client for Python, on real workerd"),
 ];
 /// Fetching the list of advisories hangs where the network is closed.
 const ADVISORIES_LIMIT: Duration = Duration::from_secs(120);
@@ -57,7 +59,7 @@ pub(crate) fn task(arguments: std::vec::IntoIter<OsString>) -> Result<(), Failur
         let from = Instant::now();
         let unbuilt =
             results.iter().any(|(step, outcome, _)| *step == "build" && !matches!(outcome, Outcome::Passed));
-        let outcome = if unbuilt && matches!(name, "size" | "worker") {
+        let outcome = if unbuilt && matches!(name, "size" | "worker" | "clients") {
             Outcome::NotRun("the Worker was not built".to_owned())
         } else {
             run(&workshop, name)
@@ -147,7 +149,8 @@ fn run(workshop: &Workshop, step: &str) -> Outcome {
         "advisories" => return advisories(workshop),
         "build" => worker::build(workshop),
         "size" => size::check(workshop),
-        _ => worker_tests(workshop),
+        "worker" => worker_tests(workshop, "tests/worker/worker.test.js", None),
+        _ => return client_tests(workshop),
     };
     ended.map_or_else(Outcome::Failed, |()| Outcome::Passed)
 }
@@ -188,25 +191,28 @@ fn advisories(workshop: &Workshop) -> Outcome {
     guard::run_within(&check, ADVISORIES_LIMIT).map_or_else(Outcome::Failed, |()| Outcome::Passed)
 }
 
-/// The suites in tests/worker run the release wasm on workerd against the stand-in.
-fn worker_tests(workshop: &Workshop) -> Result<(), Failure> {
-    let folder = place::root().join("tests/worker");
-    let suites = std::fs::read_dir(&folder)
-        .map(|entries| {
-            entries.flatten().filter(|entry| entry.file_name().to_string_lossy().contains(".test.")).count()
-        })
-        .unwrap_or(0);
-    if suites == 0 {
-        return Err(Failure::Step {
-            step: "worker".to_owned(),
-            seen: "tests/worker holds no *.test.* file".to_owned(),
-        });
-    }
+/// A file of tests/worker: the release wasm on workerd against the stand-in.
+fn worker_tests(workshop: &Workshop, tests: &str, packages: Option<PathBuf>) -> Result<(), Failure> {
     let stand_in = fake::build()?;
     let mut node = workshop.command("node");
-    node.args(["--test", "--test-concurrency=1", "tests/worker/**/*.test.*"]);
+    node.arg("--test").arg(tests);
     node.env(worker::BUILD_VARIABLE, "skip").env("BREVET_FAKE", stand_in).env("CI", "true");
+    if let Some(packages) = packages {
+        node.env("BREVET_PYTHON_PACKAGES", packages);
+    }
     guard::run_within(&node, WORKER_TESTS_LIMIT)
+}
+
+/// The programs of other people are the machine's; where there are none, that is no pass.
+fn client_tests(workshop: &Workshop) -> Outcome {
+    if !crate::command::on_path("curl") {
+        return Outcome::NotRun("curl is not on the PATH".to_owned());
+    }
+    match python::packages() {
+        Ok(packages) => worker_tests(workshop, "tests/worker/clients.test.js", Some(packages))
+            .map_or_else(Outcome::Failed, |()| Outcome::Passed),
+        Err(failure) => Outcome::NotRun(format!("no Python packages: {failure}")),
+    }
 }
 
 #[cfg(test)]

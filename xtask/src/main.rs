@@ -16,6 +16,7 @@ mod guard;
 mod javascript;
 mod pins;
 mod place;
+mod python;
 mod say;
 mod setup;
 mod size;

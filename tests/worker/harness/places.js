@@ -18,6 +18,9 @@ const build = () => must(process.env.BREVET_WORKER_BUILD ?? join(root, "build"),
 
 export const wrangler = () => must(join(root, "node_modules/wrangler/bin/wrangler.js"), "run `npm ci`");
 
+// The Python packages of tests/worker/python/requirements.txt; null where nobody has set them up.
+export const pythonPackages = () => process.env.BREVET_PYTHON_PACKAGES || null;
+
 const folders = new Set();
 process.on("exit", () => {
   for (const folder of folders) rmSync(folder, { recursive: true, force: true });

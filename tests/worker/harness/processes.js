@@ -52,6 +52,25 @@ export function start(program, args, options = {}) {
   return started;
 }
 
+// Runs a program to its end and gives what it wrote to standard output.
+export async function run(program, args, { limit = 60_000, ...options } = {}) {
+  const child = spawn(program, args, { ...options, detached: true, stdio: ["ignore", "pipe", "pipe"] });
+  running.add(child);
+  const late = setTimeout(() => signal(child, "SIGKILL"), limit);
+  const said = { stdout: "", stderr: "" };
+  for (const name of ["stdout", "stderr"]) {
+    child[name].setEncoding("utf8");
+    child[name].on("data", (text) => { said[name] += text; });
+  }
+  const how = await new Promise((done) => {
+    child.on("error", (error) => done({ error }));
+    child.on("close", (code, by) => done({ code, by }));
+  });
+  clearTimeout(late);
+  running.delete(child);
+  return { ...how, ...said };
+}
+
 // Waits until `look` gives something, and says what the program wrote where it does not come.
 export async function until(what, started, ms, look) {
   const end = Date.now() + ms;
