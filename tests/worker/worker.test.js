@@ -2,6 +2,7 @@
 import { after } from "node:test";
 
 import { open } from "./harness/stage.js";
+import badInput from "./suites/bad_input.js";
 import mainJob from "./suites/main_job.js";
 import officialSdk from "./suites/official_sdk.js";
 
@@ -10,3 +11,4 @@ after(() => stage.close());
 
 mainJob(stage);
 officialSdk(stage);
+badInput(stage);
