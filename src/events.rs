@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use serde_json::json;
+use brevet_core::json::Object;
 use worker::{Context, Env, ScheduleContext, ScheduledEvent, event, web_sys};
 
 use crate::adapters::{Surroundings, answer, log_line, read};
@@ -36,6 +36,8 @@ async fn fetch(request: web_sys::Request, env: Env, _context: Context) -> worker
 #[event(scheduled)]
 async fn scheduled(_event: ScheduledEvent, env: Env, _context: ScheduleContext) {
     if let Err(reason) = routes::check_parents(&*surroundings(&env)).await {
-        log_line(&json!({ "event": "parents_not_checked", "reason": reason }).to_string());
+        let mut event = Object::saying("event", "parents_not_checked");
+        event.text("reason", &reason);
+        log_line(&event.finish());
     }
 }

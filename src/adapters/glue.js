@@ -1,10 +1,8 @@
 // The Worker's few coarse doors to the runtime. Each does a whole step, because every crossing between
 // JavaScript and WebAssembly costs: one to read a request, one to answer, one per exchange.
 
-// The headers that Brevet reads; others are not carried over.
-const READ = [
-  "authorization", "content-type", "content-encoding", "cf-connecting-ip", "if-match", "idempotency-key",
-];
+// The headers that Brevet reads, in the order in which they are handed over.
+const READ = ["authorization", "if-match", "content-encoding", "cf-connecting-ip"];
 
 // What Brevet reads of an answer.
 const ANSWERED = ["content-type", "location", "retry-after", "ratelimit", "ratelimit-policy"];
@@ -44,16 +42,15 @@ function pick(headers, names) {
   return found;
 }
 
-// [method, url, [name, value, ...], body or null where it is too long]
+// [method, url, each header of READ or null, body or null where it is too long]
 export async function readRequest(request, most) {
-  const headers = pick(request.headers, READ);
   let body = new Uint8Array(0);
   if (request.body) {
     // A body that announces its length is refused without being read.
     const announced = Number(request.headers.get("content-length") ?? 0);
     body = announced > most ? null : await bounded(request.body, most);
   }
-  return [request.method, request.url, headers, body];
+  return [request.method, request.url, ...READ.map((name) => request.headers.get(name)), body];
 }
 
 function headersOf(flat) {
@@ -62,9 +59,9 @@ function headersOf(flat) {
   return headers;
 }
 
-export function respond(status, flat, body) {
-  const empty = status === 204 || status === 304;
-  return new Response(empty ? null : body, { status, headers: headersOf(flat) });
+// The headers come as lines: a name, its value, the next name.
+export function respond(status, lines, body) {
+  return new Response(body, { status, headers: headersOf(lines.split("\n")) });
 }
 
 // One exchange with a server: [status, [name, value, ...], body], or [0, kind] with the kind of failure.

@@ -14,7 +14,7 @@ extern "C" {
     #[wasm_bindgen(catch, js_name = readRequest)]
     pub(super) async fn read_request(request: &web_sys::Request, most: u32) -> Result<JsValue, JsValue>;
 
-    pub(super) fn respond(status: u16, headers: &Array, body: &str) -> web_sys::Response;
+    pub(super) fn respond(status: u16, headers: &str, body: &str) -> web_sys::Response;
 
     #[wasm_bindgen(catch)]
     pub(super) async fn exchange(

@@ -1,6 +1,7 @@
 //! The other parts of the installation: Durable Objects and KV.
 
 use brevet_core::broker::Unreachable;
+use brevet_core::json::{FromJson, from_text};
 use wasm_bindgen::JsValue;
 use worker::js_sys::Reflect;
 
@@ -24,18 +25,19 @@ impl Namespace {
     }
 
     /// Sends a message to one object and gives its answer.
-    pub(crate) async fn ask<Q: serde::Serialize, A: serde::de::DeserializeOwned>(
-        &self,
-        name: &str,
-        question: &Q,
-    ) -> Result<A, Unreachable> {
-        let failed = |reason: &str| Unreachable { part: self.part, reason: reason.to_owned() };
-        let body = serde_json::to_string(question).map_err(|_| failed("the question cannot be written"))?;
-        let answer = glue::ask_object(&self.binding, name, &body, OBJECT_DEADLINE_MS).await;
-        let text =
-            answer.ok().and_then(|text| text.as_string()).ok_or_else(|| failed("it failed or was late"))?;
-        // The error of the parser may quote the answer, which may hold a value.
-        serde_json::from_str(&text).map_err(|_| failed("its answer cannot be read"))
+    pub(crate) async fn ask<A: FromJson>(&self, name: &str, question: &str) -> Result<A, Unreachable> {
+        let text = self.send(name, question).await;
+        let text = text.ok_or_else(|| self.failed("it failed or was late"))?;
+        from_text(&text).ok_or_else(|| self.failed("its answer cannot be read"))
+    }
+
+    async fn send(&self, name: &str, question: &str) -> Option<String> {
+        let answer = glue::ask_object(&self.binding, name, question, OBJECT_DEADLINE_MS).await;
+        answer.ok()?.as_string()
+    }
+
+    fn failed(&self, reason: &str) -> Unreachable {
+        Unreachable { part: self.part, reason: reason.to_owned() }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use brevet_core::broker::{Memory, Ports, Settings, Unreachable};
 use brevet_core::cloudflare::{Cloudflare, Failure, Parents, TokenOwner, Verified};
+use brevet_core::json::{Object, to_text};
 use brevet_core::ledger::protocol::{Answer, Request};
 use brevet_core::rulebook::{RulebookAnswer, RulebookRequest};
 use brevet_core::secret::Secret;
@@ -73,11 +74,11 @@ impl Ports for Surroundings {
     }
 
     async fn ledger(&self, owner: TokenOwner, request: &Request) -> Result<Answer, Unreachable> {
-        self.ledgers.ask(&owner.ledger_name(), request).await
+        self.ledgers.ask(&owner.ledger_name(), &to_text(request)).await
     }
 
     async fn rulebook(&self, request: &RulebookRequest) -> Result<RulebookAnswer, Unreachable> {
-        self.register.ask(REGISTER, request).await
+        self.register.ask(REGISTER, &to_text(request)).await
     }
 
     async fn stored(&self, key: &str) -> Result<Option<String>, Unreachable> {
@@ -92,7 +93,7 @@ impl Ports for Surroundings {
         self.cloudflare.as_ref().map_err(Clone::clone)?.permission_groups(owner, parents).await
     }
 
-    fn log(&self, event: &Value) {
-        glue::log_line(&event.to_string());
+    fn log(&self, event: &Object) {
+        glue::log_line(&to_text(event));
     }
 }

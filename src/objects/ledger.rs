@@ -4,11 +4,11 @@ use std::cell::OnceCell;
 use std::rc::Rc;
 
 use brevet_core::cloudflare::TokenOwner;
+use brevet_core::json::{Object, from_text, to_text};
 use brevet_core::ledger::book::Book;
 use brevet_core::ledger::office::{Clock, Notice, Office};
 use brevet_core::ledger::protocol::{Answer, Refusal, Request};
 use brevet_core::time::Timestamp;
-use serde_json::{Value, json};
 use wasm_bindgen::JsValue;
 use worker::wasm_bindgen_futures::{JsFuture, future_to_promise};
 use worker::{DurableObject, Env, State, durable_object};
@@ -47,7 +47,7 @@ impl Ledger {
         let book = match Book::open(ObjectSql::of(storage.as_raw())) {
             Ok(book) => book,
             Err(error) => {
-                log_line(&notice_line(&Notice::Database(error)).to_string());
+                log_line(&notice_line(&Notice::Database(error)));
                 return None;
             }
         };
@@ -56,10 +56,7 @@ impl Ledger {
         let cloudflare = match config::cloud(&secrets, development, Fetch, Circuits::default()) {
             Ok(cloudflare) => cloudflare,
             Err(failure) => {
-                log_line(
-                    &json!({ "event": "api_base_refused", "alarm": true, "cause": failure.cause })
-                        .to_string(),
-                );
+                log_line(&alarm("api_base_refused", "cause", &failure.cause));
                 return None;
             }
         };
@@ -76,37 +73,38 @@ impl DurableObject for Ledger {
 
     async fn fetch(&self, mut request: worker::Request) -> worker::Result<worker::Response> {
         let text = request.text().await?;
-        let Ok(question) = serde_json::from_str::<Request>(&text) else {
-            return worker::Response::from_json(&Answer::Refused(Refusal::Protocol));
-        };
-        let Some(office) = self.office() else {
-            return worker::Response::from_json(&Answer::Refused(Refusal::Database));
-        };
+        let refused = |refusal| worker::Response::ok(to_text(&Answer::Refused(refusal)));
+        let Some(question) = from_text::<Request>(&text) else { return refused(Refusal::Protocol) };
+        let Some(office) = self.office() else { return refused(Refusal::Database) };
         // The work goes on when the caller has hung up: a token made must be in the books.
         let work = future_to_promise(async move {
             let answer = office.serve(question).await;
             for notice in office.take_notices() {
-                log_line(&notice_line(&notice).to_string());
+                log_line(&notice_line(&notice));
             }
-            serde_json::to_string(&answer).map(JsValue::from).map_err(|_| JsValue::NULL)
+            Ok(JsValue::from(to_text(&answer)))
         });
         let answer = JsFuture::from(outlive(self.state.as_raw(), work)).await?;
         worker::Response::ok(answer.as_string().unwrap_or_default())
     }
 }
 
-fn notice_line(notice: &Notice) -> Value {
+fn alarm(event: &str, name: &str, value: &str) -> String {
+    let mut line = Object::saying("event", event);
+    line.put("alarm", &true).text(name, value);
+    line.finish()
+}
+
+fn notice_line(notice: &Notice) -> String {
     match notice {
-        Notice::Database(error) => {
-            json!({ "event": "ledger_database", "alarm": true, "error": error.to_string() })
+        Notice::Database(error) => alarm("ledger_database", "error", &error.to_string()),
+        Notice::RulesDiffer { version } => alarm("rules_differ", "version", &version.to_string()),
+        Notice::Unresolved { lease } => alarm("create_unresolved", "lease", lease.as_str()),
+        Notice::FoundDead { lease } => {
+            let mut line = Object::saying("event", "lease_found_dead");
+            line.put("lease", lease);
+            line.finish()
         }
-        Notice::RulesDiffer { version } => {
-            json!({ "event": "rules_differ", "alarm": true, "version": version })
-        }
-        Notice::Unresolved { lease } => {
-            json!({ "event": "create_unresolved", "alarm": true, "lease": lease })
-        }
-        Notice::FoundDead { lease } => json!({ "event": "lease_found_dead", "lease": lease }),
-        Notice::Drifted { lease } => json!({ "event": "lease_drifted", "alarm": true, "lease": lease }),
+        Notice::Drifted { lease } => alarm("lease_drifted", "lease", lease.as_str()),
     }
 }

@@ -1,10 +1,10 @@
 //! `RULES`: the one object that holds the rules of record and brings them to the ledgers.
 
 use brevet_core::cloudflare::TokenOwner;
+use brevet_core::json::{Object, from_text, to_text};
 use brevet_core::ledger::protocol::{Answer, Operation, PROTOCOL, Request};
 use brevet_core::ledger::sql::SqlError;
 use brevet_core::rulebook::{Kept, PushRefusal, Register, RulebookAnswer, RulebookRequest};
-use serde_json::json;
 use worker::{DurableObject, Env, State, durable_object};
 
 use crate::adapters::{Namespace, ObjectSql, Stored, arm, log_line, now, now_ms};
@@ -63,16 +63,18 @@ impl Rules {
                 owner: None,
                 operation: Operation::TakeRules { json: json.clone() },
             };
-            match ledgers.ask::<_, Answer>(&owner.ledger_name(), &request).await {
+            match ledgers.ask::<Answer>(&owner.ledger_name(), &to_text(&request)).await {
                 Ok(Answer::Done) => register.delivered(&name, &mark)?,
                 Ok(_) | Err(_) => {
-                    log_line(&json!({ "event": "rules_not_taken", "ledger": name }).to_string())
+                    let mut event = Object::saying("event", "rules_not_taken");
+                    event.text("ledger", &name);
+                    log_line(&event.finish());
                 }
             }
         }
         // A copy that cannot be written costs a little speed and nothing else.
         if let Err(unreachable) = Stored::of(&self.env).write(&mark.digest.kv_key(), &json).await {
-            log_line(&json!({ "event": "rules_copy_not_written", "reason": unreachable.reason }).to_string());
+            log_line(&unreachable.event("rules_copy_not_written").finish());
         }
         register.undelivered()
     }
@@ -90,17 +92,16 @@ impl DurableObject for Rules {
     }
 
     async fn fetch(&self, mut request: worker::Request) -> worker::Result<worker::Response> {
-        let Ok(question) = serde_json::from_str(&request.text().await?) else {
+        let Some(question) = from_text(&request.text().await?) else {
             return worker::Response::error("", 400);
         };
         let answer = self.serve(question).await.unwrap_or_else(|error| {
-            log_line(
-                &json!({ "event": "register_database", "alarm": true, "error": error.to_string() })
-                    .to_string(),
-            );
+            let mut event = Object::saying("event", "register_database");
+            event.put("alarm", &true).text("error", &error.to_string());
+            log_line(&event.finish());
             RulebookAnswer::Refused(PushRefusal::Database)
         });
-        worker::Response::from_json(&answer)
+        worker::Response::ok(to_text(&answer))
     }
 
     async fn alarm(&self) -> worker::Result<worker::Response> {

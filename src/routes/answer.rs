@@ -1,44 +1,38 @@
 //! The forms of answers: plain JSON, problem details (RFC 9457) and Cloudflare's envelope.
 
-use brevet_core::broker::{Face, Fault};
-use http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, LOCATION, RETRY_AFTER,
-    WWW_AUTHENTICATE,
-};
-use http::{Response, StatusCode};
-use serde_json::{Map, Value, json};
+use brevet_core::broker::{Face, Fault, RequestError};
+use brevet_core::json::{List, Object, Raw, ToJson};
 
 /// An answer on its way out.
-pub type Reply = Response<String>;
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// The HTTP status.
+    pub status: u16,
+    /// The headers, with names in lower case.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body: JSON.
+    pub body: String,
+}
 
 /// Stable names of problems: `type` in problem details is this and the problem's name.
 pub const PROBLEM_BASE: &str = "urn:brevet:problem:";
 
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
-const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
-const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+const JSON: &str = "application/json";
+const PROBLEM_JSON: &str = "application/problem+json";
 
-fn plain(status: u16, kind: HeaderValue, body: String) -> Reply {
-    let mut reply = Response::new(body);
-    *reply.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let headers = reply.headers_mut();
-    headers.insert(CONTENT_TYPE, kind);
-    // Every answer may hold a value or somebody's leases.
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
-    reply
-}
-
-/// Puts a member into a JSON object.
-pub(super) fn put(object: &mut Value, name: &str, value: impl Into<Value>) {
-    if let Some(members) = object.as_object_mut() {
-        members.insert(name.to_owned(), value.into());
-    }
+fn plain(status: u16, kind: &str, body: String) -> Reply {
+    let headers = [
+        ("content-type", kind),
+        // Every answer may hold a value or somebody's leases.
+        ("cache-control", "no-store"),
+        ("x-content-type-options", "nosniff"),
+    ];
+    Reply { status, headers: headers.map(|(name, value)| (name, value.to_owned())).to_vec(), body }
 }
 
 /// A JSON answer.
-pub(super) fn of_json(status: u16, body: &Value) -> Reply {
-    plain(status, JSON, body.to_string())
+pub(super) fn of_json(status: u16, body: Object) -> Reply {
+    plain(status, JSON, body.finish())
 }
 
 /// A JSON answer whose body is a JSON text already.
@@ -46,58 +40,50 @@ pub(super) fn of_text(status: u16, body: String) -> Reply {
     plain(status, JSON, body)
 }
 
-/// With an entity tag.
-pub(super) fn tagged(mut reply: Reply, version: u64) -> Reply {
-    if let Ok(value) = HeaderValue::from_str(&format!("\"{version}\"")) {
-        reply.headers_mut().insert(ETAG, value);
+impl Reply {
+    /// With one more header. The value must be printable ASCII.
+    pub(super) fn with(mut self, name: &'static str, value: String) -> Self {
+        self.headers.push((name, value));
+        self
     }
-    reply
-}
 
-/// With the address of what was made.
-pub(super) fn located(mut reply: Reply, path: &str) -> Reply {
-    if let Ok(value) = HeaderValue::from_str(path) {
-        reply.headers_mut().insert(LOCATION, value);
+    /// With the version of the rules as its entity tag.
+    pub(super) fn tagged(self, version: u64) -> Self {
+        self.with("etag", format!("\"{version}\""))
     }
-    reply
-}
 
-fn with_signals(mut reply: Reply, face: &Face, fault: &Fault) -> Reply {
-    let headers = reply.headers_mut();
-    if let Some(seconds) = face.retry_after {
-        headers.insert(RETRY_AFTER, seconds.into());
+    fn with_signals(mut self, face: &Face, fault: &Fault) -> Self {
+        if let Some(seconds) = face.retry_after {
+            self = self.with("retry-after", seconds.to_string());
+        }
+        // Official clients retry 408, 409, 429 and 5xx by themselves unless they are told.
+        self = self.with("x-should-retry", face.should_retry.to_string());
+        if face.status == 401 {
+            self = self.with("www-authenticate", "Bearer".to_owned());
+        }
+        if let Fault::Request(RequestError::Method(methods)) = fault {
+            self = self.with("allow", (*methods).to_owned());
+        }
+        self
     }
-    // Official clients retry 408, 409, 429 and 5xx by themselves unless they are told.
-    let retry = if face.should_retry { "true" } else { "false" };
-    headers.insert(SHOULD_RETRY, HeaderValue::from_static(retry));
-    if face.status == 401 {
-        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-    }
-    if let Fault::Request(brevet_core::broker::RequestError::Method(methods)) = fault {
-        headers.insert(ALLOW, HeaderValue::from_static(methods));
-    }
-    reply
 }
 
 /// A fault as problem details.
 pub(super) fn problem(fault: &Fault) -> Reply {
     let face = fault.face();
-    let mut body = Map::new();
-    body.insert("type".to_owned(), format!("{PROBLEM_BASE}{}", face.kind).into());
-    body.insert("title".to_owned(), face.title.into());
-    body.insert("status".to_owned(), face.status.into());
-    body.insert("detail".to_owned(), face.detail.as_str().into());
-    body.insert("hint".to_owned(), face.hint.as_str().into());
+    let mut body = Object::saying("type", &format!("{PROBLEM_BASE}{}", face.kind));
+    body.text("title", face.title)
+        .put("status", &face.status)
+        .text("detail", &face.detail)
+        .text("hint", &face.hint);
     if let Some(pointer) = &face.pointer {
-        body.insert("pointer".to_owned(), pointer.as_str().into());
+        body.text("pointer", pointer);
     }
-    for (name, value) in &face.more {
-        body.insert((*name).to_owned(), value.clone());
-    }
+    fault.tell_facts(&mut body);
     if let Some(seconds) = face.retry_after {
-        body.insert("retry_after".to_owned(), seconds.into());
+        body.put("retry_after", &seconds);
     }
-    with_signals(plain(face.status, PROBLEM_JSON, Value::Object(body).to_string()), &face, fault)
+    plain(face.status, PROBLEM_JSON, body.finish()).with_signals(&face, fault)
 }
 
 /// A fault in Cloudflare's envelope.
@@ -108,32 +94,54 @@ pub(super) fn refused_envelope(fault: &Fault) -> Reply {
         message.push(' ');
         message.push_str(&face.hint);
     }
-    let mut error = json!({ "code": face.code, "message": message });
-    if let Some(pointer) = &face.pointer {
-        put(&mut error, "source", json!({ "pointer": pointer }));
-    }
+    let mut error = Object::new();
+    error.put("code", &face.code);
     if face.code == 6003 {
-        error = json!({
-            "code": 6003,
-            "message": "Invalid request headers",
-            "error_chain": [{ "code": 6111, "message": format!("Invalid format for Authorization header. {message}") }],
-        });
+        let mut link = Object::new();
+        link.put("code", &6111_i64)
+            .text("message", &format!("Invalid format for Authorization header. {message}"));
+        let mut chain = List::new();
+        chain.push(&link);
+        error.text("message", "Invalid request headers").put("error_chain", &chain);
+    } else {
+        error.text("message", &message);
     }
-    let body = json!({ "success": false, "errors": [error], "messages": [], "result": null });
-    with_signals(of_json(face.status, &body), &face, fault)
+    if let Some(pointer) = &face.pointer {
+        error.put("source", &Object::saying("pointer", pointer));
+    }
+    let mut errors = List::new();
+    errors.push(&error);
+    let mut body = Object::new();
+    body.put("success", &false)
+        .put("errors", &errors)
+        .put("messages", &List::new())
+        .put("result", &Raw("null"));
+    of_json(face.status, body).with_signals(&face, fault)
+}
+
+fn good(messages: &List, result: &dyn ToJson) -> Object {
+    let mut body = Object::new();
+    body.put("success", &true).put("errors", &List::new()).put("messages", messages).put("result", result);
+    body
 }
 
 /// A result in Cloudflare's envelope.
-pub(super) fn envelope(result: Value, info: Option<Value>) -> Reply {
-    let mut body = json!({ "success": true, "errors": [], "messages": [], "result": result });
-    if let Some(info) = info {
-        put(&mut body, "result_info", info);
-    }
-    of_json(200, &body)
+pub(super) fn envelope(result: &dyn ToJson) -> Reply {
+    of_json(200, good(&List::new(), result))
+}
+
+/// A page of results in Cloudflare's envelope.
+pub(super) fn envelope_page(result: &dyn ToJson, info: &Object) -> Reply {
+    let mut body = good(&List::new(), result);
+    body.put("result_info", info);
+    of_json(200, body)
 }
 
 /// A result in Cloudflare's envelope, with a message.
-pub(super) fn envelope_saying(result: Value, code: i64, message: &str) -> Reply {
-    let messages = json!([{ "code": code, "message": message, "type": null }]);
-    of_json(200, &json!({ "success": true, "errors": [], "messages": messages, "result": result }))
+pub(super) fn envelope_saying(result: &Object, code: i64, message: &str) -> Reply {
+    let mut said = Object::new();
+    said.put("code", &code).text("message", message).put("type", &Raw("null"));
+    let mut messages = List::new();
+    messages.push(&said);
+    of_json(200, good(&messages, result))
 }

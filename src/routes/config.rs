@@ -1,11 +1,12 @@
 //! `/v1/config`: the rules in force.
 
 use brevet_core::broker::{self, Fault, Ports, Removal, RequestError};
-use brevet_core::json::read_object;
+use brevet_core::json::{List, Object, Raw, read_object};
+use brevet_core::rulebook::{Kept, RulesMark};
 use brevet_core::rules::{Finding, Severity, SourceMap};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-use super::answer::{Reply, of_json, tagged};
+use super::answer::{Reply, of_json};
 use super::{Inbound, MOST_BODY_BYTES};
 
 /// `GET /v1/config`, `GET /v1/config/versions/{version}`.
@@ -26,41 +27,38 @@ pub(super) async fn read<P: Ports>(
                 "the number of a version that is kept; see /v1/config/history",
             )));
         }
-        let example: Option<Value> = if ports.settings().development {
-            serde_json::from_str(ports.example_rules()).ok()
-        } else {
-            None
-        };
-        let body = json!({ "version": 0, "digest": null, "rules": example, "example": example.is_some() });
-        return Ok(tagged(of_json(200, &body), 0));
+        let example = ports.settings().development;
+        let mut told = Object::new();
+        told.put("version", &0_u64)
+            .put("digest", &Raw("null"))
+            .put("rules", &Raw(if example { ports.example_rules() } else { "null" }))
+            .put("example", &example);
+        return Ok(of_json(200, told).tagged(0));
     };
-    let rules: Value =
-        kept.json.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-    let body = json!({
-        "version": kept.mark.version,
-        "digest": kept.mark.digest,
-        "rules": rules,
-        "pushed_at": kept.pushed_at.to_string(),
-        "pushed_by": kept.pushed_by,
-    });
-    Ok(tagged(of_json(200, &body), kept.mark.version))
+    let mut told = marked(&kept.mark);
+    told.put("rules", &Raw(kept.json.as_deref().unwrap_or("null")));
+    Ok(of_json(200, pushed_by(told, &kept)).tagged(kept.mark.version))
+}
+
+fn marked(mark: &RulesMark) -> Object {
+    let mut told = Object::new();
+    told.put("version", &mark.version).put("digest", &mark.digest);
+    told
+}
+
+fn pushed_by(mut told: Object, kept: &Kept) -> Object {
+    told.text("pushed_at", &kept.pushed_at.to_string()).text("pushed_by", &kept.pushed_by);
+    told
 }
 
 /// `GET /v1/config/history`.
 pub(super) async fn history<P: Ports>(ports: &P, inbound: &Inbound) -> Result<Reply, Fault> {
     let versions = broker::history(ports, inbound.bearer(ports)?, &inbound.visitor).await?;
-    let versions: Vec<Value> = versions
-        .iter()
-        .map(|kept| {
-            json!({
-                "version": kept.mark.version,
-                "digest": kept.mark.digest,
-                "pushed_at": kept.pushed_at.to_string(),
-                "pushed_by": kept.pushed_by,
-            })
-        })
-        .collect();
-    Ok(of_json(200, &json!({ "versions": versions })))
+    let mut list = List::new();
+    versions.iter().for_each(|kept| list.push(&pushed_by(marked(&kept.mark), kept)));
+    let mut told = Object::new();
+    told.put("versions", &list);
+    Ok(of_json(200, told))
 }
 
 /// The body: `{"rules": {…}, "source_map": {…}}`.
@@ -85,8 +83,10 @@ fn body(inbound: &Inbound) -> Result<(Value, SourceMap), Fault> {
     }
 }
 
-fn findings(findings: &[Finding], places: &SourceMap) -> Value {
-    findings.iter().map(|finding| finding.to_json(Some(places))).collect()
+fn findings(findings: &[Finding], places: &SourceMap) -> List {
+    let mut list = List::new();
+    findings.iter().for_each(|finding| list.push(&finding.to_json(Some(places))));
+    list
 }
 
 /// `POST /v1/config/lint`.
@@ -95,7 +95,9 @@ pub(super) async fn lint<P: Ports>(ports: &P, inbound: &Inbound) -> Result<Reply
     let (rules, places) = body(inbound)?;
     let found = broker::lint(ports, bearer, &inbound.visitor, &rules, &places).await?;
     let good = !found.iter().any(|finding| finding.severity == Severity::Error);
-    Ok(of_json(200, &json!({ "ok": good, "findings": findings(&found, &places) })))
+    let mut told = Object::new();
+    told.put("ok", &good).put("findings", &findings(&found, &places));
+    Ok(of_json(200, told))
 }
 
 /// `PUT /v1/config`, with `If-Match` and perhaps `?revoke=true` or `?keep=true`.
@@ -113,16 +115,13 @@ pub(super) async fn push<P: Ports>(ports: &P, inbound: &Inbound) -> Result<Reply
         }
     };
     let pushed = broker::push(ports, bearer, &inbound.visitor, expected, &rules, &places, removal).await?;
-    let body = json!({
-        "version": pushed.mark.version,
-        "digest": pushed.mark.digest,
-        "missing": pushed.missing,
-        "revoked": pushed.revoked,
-        "warnings": findings(&pushed.warnings, &places),
-    });
+    let mut told = marked(&pushed.mark);
+    told.put("missing", &pushed.missing)
+        .put("revoked", &pushed.revoked)
+        .put("warnings", &findings(&pushed.warnings, &places));
     // In force, but a ledger does not have it yet: accepted.
     let status = if pushed.missing.is_empty() { 200 } else { 202 };
-    Ok(tagged(of_json(status, &body), pushed.mark.version))
+    Ok(of_json(status, told).tagged(pushed.mark.version))
 }
 
 fn version_of_tag(tag: &str) -> Result<u64, Fault> {

@@ -2,18 +2,20 @@
 //! that an official client works when its base URL and its credential change and nothing else.
 
 use brevet_core::bearer::Bearer;
-use brevet_core::broker::{self, Fault, Found, Ports, RequestError, Session, Wanted, Where};
-use brevet_core::cloudflare::{Parents, TokenOwner};
+use brevet_core::broker::{self, Fault, Ports, RequestError, Session, Wanted, Where};
+use brevet_core::cloudflare::{Parents, TokenOwner, TokenView};
 use brevet_core::id::TokenId;
+use brevet_core::json::{List, Object};
 use brevet_core::ledger::book::{LeaseKey, Page};
 use brevet_core::ledger::lease::{End, Lease, State};
 use brevet_core::ledger::protocol::Refusal;
 use brevet_core::policy::{Account, Ask, AskedAccess, Lifetime, Policy, Surface, token_name};
 use brevet_core::time::Timestamp;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::Inbound;
-use super::answer::{Reply, envelope, envelope_saying, put};
+use super::answer::{Reply, envelope, envelope_page, envelope_saying};
+use super::shape::{policies, put_moment};
 use super::tokens::as_asked;
 
 /// The default and the largest page of Cloudflare's list.
@@ -23,7 +25,7 @@ const PAGES: (u32, std::ops::RangeInclusive<u32>) = (20, 5..=50);
 const PARAMETERS: &[&str] = &["page", "per_page", "direction", "include_expired"];
 
 /// Whose tokens a path is about.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Of<'a> {
     /// `/user/tokens`.
     User,
@@ -61,7 +63,7 @@ pub(super) async fn verify<P: Ports>(ports: &P, inbound: &Inbound, of: Of<'_>) -
         let session = Session::open(ports, bearer, &inbound.visitor).await?;
         of.account(&session.in_force.policy)?;
         let id = broker::stand_in_id(&session.caller);
-        return Ok(envelope_saying(json!({ "id": id, "status": "active" }), GOOD.0, GOOD.1));
+        return Ok(envelope_saying(Object::saying("id", &id).text("status", "active"), GOOD.0, GOOD.1));
     };
     let in_force = broker::load(ports, &inbound.visitor).await?;
     let owner = of.account(&in_force.policy)?.owner();
@@ -71,73 +73,53 @@ pub(super) async fn verify<P: Ports>(ports: &P, inbound: &Inbound, of: Of<'_>) -
     {
         return Err(Fault::UnknownToken);
     }
-    let mut result = json!({ "id": id, "status": status });
+    let mut result = Object::new();
+    result.put("id", &id).text("status", status);
     for (name, at) in [("not_before", validity.not_before), ("expires_on", validity.expires_on)] {
         if let Some(at) = at {
-            put(&mut result, name, at.to_string());
+            result.text(name, &at.to_string());
         }
     }
     let message = if status == "active" { GOOD.1 } else { "This API Token is valid but not active" };
-    Ok(envelope_saying(result, GOOD.0, message))
+    Ok(envelope_saying(&result, GOOD.0, message))
 }
 
-/// A token as Cloudflare would show it, with the names and times that its owner wrote.
-fn token(lease: &Lease, now: Timestamp) -> Value {
-    let moment = |at: Option<Timestamp>| -> Value { at.map(|at| at.to_string()).into() };
-    let status = if lease.end == Some(End::Expired) || lease.expires_on <= now {
+/// A token as Cloudflare would show it, with the names and times that its owner wrote; where Cloudflare
+/// was asked, with what it says now.
+fn token(lease: &Lease, view: Option<&TokenView>, now: Timestamp) -> Object {
+    let status = if let Some(view) = view {
+        view.status.as_str()
+    } else if lease.end == Some(End::Expired) || lease.expires_on <= now {
         "expired"
     } else if lease.disabled {
         "disabled"
     } else {
         "active"
     };
-    let mut token = json!({
-        "id": lease.token_id,
-        "name": lease.asked.name.as_deref().unwrap_or(&lease.name),
-        "status": status,
-        "issued_on": moment(lease.issued_on),
-        "modified_on": moment(lease.modified_on),
-        "last_used_on": null,
-        "policies": lease.shown_policies.as_ref().unwrap_or(&lease.policies),
-        "expires_on": lease.asked.expires_on.clone().unwrap_or_else(|| lease.expires_on.to_string()),
-    });
+    let mut token = Object::new();
+    token
+        .put("id", &lease.token_id)
+        .text("name", lease.asked.name.as_deref().unwrap_or(&lease.name))
+        .text("status", status);
+    put_moment(&mut token, "issued_on", lease.issued_on);
+    put_moment(&mut token, "modified_on", view.and_then(|view| view.modified_on).or(lease.modified_on));
+    put_moment(&mut token, "last_used_on", view.and_then(|view| view.last_used_on));
+    token.put("policies", view.map_or(policies(lease), |view| &view.policies));
+    let as_written = |asked: &Option<String>, at: Timestamp| asked.clone().unwrap_or_else(|| at.to_string());
+    token.text("expires_on", &as_written(&lease.asked.expires_on, lease.expires_on));
     if let Some(start) = lease.not_before {
-        put(&mut token, "not_before", lease.asked.not_before.clone().unwrap_or_else(|| start.to_string()));
+        token.text("not_before", &as_written(&lease.asked.not_before, start));
     }
     if let Some(condition) = &lease.condition {
-        put(&mut token, "condition", condition.clone());
+        token.put("condition", condition);
     }
     token
-}
-
-/// The token as Cloudflare shows it now, in the words of its owner.
-fn current(found: &Found, now: Timestamp) -> Value {
-    let mut shown = token(&found.lease, now);
-    if let Some(view) = &found.view {
-        put(&mut shown, "status", view.status.as_str());
-        put(&mut shown, "policies", view.policies.clone());
-        put(&mut shown, "last_used_on", view.last_used_on.map(|at| at.to_string()));
-        if let Some(modified) = view.modified_on {
-            put(&mut shown, "modified_on", modified.to_string());
-        }
-    }
-    shown
 }
 
 /// `GET …/tokens`: the caller's leases.
 pub(super) async fn list<P: Ports>(ports: &P, inbound: &Inbound, of: Of<'_>) -> Result<Reply, Fault> {
     let (mut session, account) = open(ports, inbound, of).await?;
-    let unknown = inbound
-        .query
-        .split('&')
-        .filter(|pair| !pair.is_empty())
-        .map(|pair| pair.split('=').next().unwrap_or_default());
-    if unknown.into_iter().any(|name| !PARAMETERS.contains(&name)) {
-        return Err(Fault::Request(RequestError::Query(
-            "the query",
-            "made of page, per_page, direction and include_expired",
-        )));
-    }
+    inbound.refuse_other_parameters(PARAMETERS, "made of page, per_page, direction and include_expired")?;
     let number =
         |name: &'static str, default: u32, range: std::ops::RangeInclusive<u32>, wanted: &'static str| {
             inbound.parameter(name).map_or(Ok(default), |text| {
@@ -166,15 +148,15 @@ pub(super) async fn list<P: Ports>(ports: &P, inbound: &Inbound, of: Of<'_>) -> 
     };
     let (leases, total) = broker::page(ports, &mut session, &account, page).await?;
     let now = ports.now();
-    let tokens: Vec<Value> = leases.iter().map(|lease| token(lease, now)).collect();
-    let info = json!({
-        "page": at,
-        "per_page": per_page,
-        "count": tokens.len(),
-        "total_count": total,
-        "total_pages": total.div_ceil(per_page),
-    });
-    Ok(envelope(tokens.into(), Some(info)))
+    let mut tokens = List::new();
+    leases.iter().for_each(|lease| tokens.push(&token(lease, None, now)));
+    let mut info = Object::new();
+    info.put("page", &at)
+        .put("per_page", &per_page)
+        .put("count", &leases.len())
+        .put("total_count", &total)
+        .put("total_pages", &total.div_ceil(per_page));
+    Ok(envelope_page(&tokens, &info))
 }
 
 /// Takes a member out of a body; null counts as absent.
@@ -247,9 +229,9 @@ pub(super) async fn create<P: Ports>(ports: &P, inbound: &Inbound, of: Of<'_>) -
         surface: Surface::DropIn { account: account.name().to_owned() },
     };
     let (made, _) = broker::mint(ports, &mut session, &ask, written).await?;
-    let mut result = token(&made.lease, ports.now());
-    put(&mut result, "value", made.value.expose());
-    Ok(envelope(result, None))
+    let mut result = token(&made.lease, None, ports.now());
+    result.text("value", made.value.expose());
+    Ok(envelope(&result))
 }
 
 /// `GET …/tokens/{id}`: Cloudflare is asked, and the books are put right by its answer.
@@ -265,7 +247,7 @@ pub(super) async fn read<P: Ports>(
     if found.lease.state == State::Ended {
         return Err(Fault::Ledger(Refusal::Ended));
     }
-    Ok(envelope(current(&found, ports.now()), None))
+    Ok(envelope(&token(&found.lease, found.view.as_ref(), ports.now())))
 }
 
 /// `PUT …/tokens/{id}`: decided again, like a create.
@@ -296,7 +278,7 @@ pub(super) async fn update<P: Ports>(
         asked: written,
     };
     let found = broker::update(ports, &mut session, found, &wanted).await?;
-    Ok(envelope(token(&found.lease, ports.now()), None))
+    Ok(envelope(&token(&found.lease, None, ports.now())))
 }
 
 /// `DELETE …/tokens/{id}`.
@@ -309,7 +291,7 @@ pub(super) async fn delete<P: Ports>(
     let (mut session, account) = open(ports, inbound, of).await?;
     let token = token_id(id)?;
     broker::revoke_in(ports, &mut session, &account, LeaseKey::Token(token)).await?;
-    Ok(envelope(json!({ "id": token }), None))
+    Ok(envelope(&Object::saying("id", token.as_str())))
 }
 
 /// `PUT …/tokens/{id}/value`: the new value, as a bare string.
@@ -324,7 +306,7 @@ pub(super) async fn roll<P: Ports>(
     inbound.object_or_none()?;
     let found = broker::find_in(ports, &mut session, &account, key).await?;
     let (made, _) = broker::roll_found(ports, &mut session, found).await?;
-    Ok(envelope(made.value.expose().into(), None))
+    Ok(envelope(&made.value.expose()))
 }
 
 /// `GET …/tokens/permission_groups`, from Cloudflare, filtered here by `name` (equal) and `scope`.
@@ -340,7 +322,7 @@ pub(super) async fn permission_groups<P: Ports>(
     };
     let groups = ports.permission_groups(account.owner(), &parents).await.map_err(Fault::Upstream)?;
     let (name, scope) = (inbound.parameter("name"), inbound.parameter("scope"));
-    let wanted = |group: &&Value| {
+    let wanted = |group: &Value| {
         let named =
             name.as_deref().is_none_or(|name| group.get("name").and_then(Value::as_str) == Some(name));
         let scopes = group.get("scopes").and_then(Value::as_array);
@@ -349,6 +331,9 @@ pub(super) async fn permission_groups<P: Ports>(
                 .as_deref()
                 .is_none_or(|scope| scopes.is_some_and(|scopes| scopes.iter().any(|known| known == scope)))
     };
-    let groups: Vec<Value> = groups.as_array().into_iter().flatten().filter(wanted).cloned().collect();
-    Ok(envelope(groups.into(), None))
+    let mut list = List::new();
+    for group in groups.as_array().into_iter().flatten().filter(|group| wanted(group)) {
+        list.push(group);
+    }
+    Ok(envelope(&list))
 }

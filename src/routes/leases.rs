@@ -1,14 +1,14 @@
 //! `/v1/leases`.
 
 use brevet_core::broker::{self, Fault, Ports, RequestError};
+use brevet_core::json::{List, Object};
 use brevet_core::ledger::book::{After, Filter, LeaseKey, MOST_LISTED};
 use brevet_core::ledger::lease::State;
 use brevet_core::policy::Lifetime;
 use brevet_core::time::{Seconds, Timestamp};
-use serde_json::{Value, json};
 
 use super::Inbound;
-use super::answer::{Reply, of_json, put};
+use super::answer::{Reply, of_json};
 use super::{shape, tokens};
 
 /// How many leases a page holds where nothing else is asked.
@@ -31,17 +31,10 @@ fn wrong(name: &'static str, wanted: &'static str) -> Fault {
 /// `GET /v1/leases`: newest first, account by account.
 pub(super) async fn list<P: Ports>(ports: &P, inbound: &Inbound) -> Result<Reply, Fault> {
     let mut session = inbound.session(ports).await?;
-    let given = inbound
-        .query
-        .split('&')
-        .filter(|pair| !pair.is_empty())
-        .map(|pair| pair.split('=').next().unwrap_or_default());
-    if given.into_iter().any(|name| !PARAMETERS.contains(&name)) {
-        return Err(wrong(
-            "the query",
-            "made of owner, grant, template, state, run, expiring_before, account, cursor and limit",
-        ));
-    }
+    inbound.refuse_other_parameters(
+        PARAMETERS,
+        "made of owner, grant, template, state, run, expiring_before, account, cursor and limit",
+    )?;
     let text = |name: &str| inbound.parameter(name).filter(|value| !value.is_empty());
     let state = text("state")
         .map(|word| {
@@ -77,9 +70,12 @@ pub(super) async fn list<P: Ports>(ports: &P, inbound: &Inbound) -> Result<Reply
     };
     let account = text("account");
     let (found, next) = broker::list(ports, &mut session, &filter, account.as_deref(), cursor, limit).await?;
-    let leases: Vec<Value> = found.iter().map(|found| shape::lease(&found.lease, &found.account)).collect();
+    let mut leases = List::new();
+    found.iter().for_each(|found| leases.push(&shape::lease(&found.lease, &found.account)));
     let next = next.map(|(account, after)| format!("{account}.{}.{}", after.created.unix(), after.id));
-    Ok(of_json(200, &json!({ "leases": leases, "next_cursor": next })))
+    let mut told = Object::new();
+    told.put("leases", &leases).put("next_cursor", &next);
+    Ok(of_json(200, told))
 }
 
 /// `<account's name>.<created>.<lease>`: where the next page begins.
@@ -95,19 +91,15 @@ pub(super) async fn read<P: Ports>(ports: &P, inbound: &Inbound, id: &str) -> Re
     let mut session = inbound.session(ports).await?;
     let found = broker::find(ports, &mut session, key(id)?).await?;
     let mut body = shape::lease(&found.lease, &found.account);
-    put(
-        &mut body,
-        "may",
-        shape::may(&session.in_force, found.lease.shown_policies.as_ref().unwrap_or(&found.lease.policies)),
-    );
-    Ok(of_json(200, &body))
+    body.put("may", &shape::may(&session.in_force, shape::policies(&found.lease)));
+    Ok(of_json(200, body))
 }
 
 /// `DELETE /v1/leases/{id}`.
 pub(super) async fn revoke<P: Ports>(ports: &P, inbound: &Inbound, id: &str) -> Result<Reply, Fault> {
     let mut session = inbound.session(ports).await?;
     let found = broker::revoke(ports, &mut session, key(id)?).await?;
-    Ok(of_json(200, &shape::lease(&found.lease, &found.account)))
+    Ok(of_json(200, shape::lease(&found.lease, &found.account)))
 }
 
 /// `POST /v1/leases/{id}/renew`: `{"ttl"?}` or `{"expires_on"?}`.
@@ -141,7 +133,7 @@ pub(super) async fn renew<P: Ports>(ports: &P, inbound: &Inbound, id: &str) -> R
         )));
     }
     let found = broker::renew(ports, &mut session, key, lifetime).await?;
-    Ok(of_json(200, &shape::lease(&found.lease, &found.account)))
+    Ok(of_json(200, shape::lease(&found.lease, &found.account)))
 }
 
 /// `POST /v1/leases/{id}/roll`: a new value, the old one is dead.
@@ -152,5 +144,5 @@ pub(super) async fn roll<P: Ports>(ports: &P, inbound: &Inbound, id: &str) -> Re
         return Err(Fault::Request(RequestError::Member("the body", "empty")));
     }
     let (made, account) = broker::roll(ports, &mut session, key).await?;
-    Ok(of_json(200, &tokens::issued(&made, &account)))
+    Ok(of_json(200, tokens::issued(&made, &account)))
 }

@@ -14,8 +14,6 @@ use std::net::IpAddr;
 use brevet_core::bearer::Bearer;
 use brevet_core::broker::{Fault, Ports, RequestError, Session, Visitor};
 use brevet_core::json::read_object;
-use http::header::{AUTHORIZATION, CONTENT_ENCODING};
-use http::{Method, Request};
 use serde_json::{Map, Value};
 
 pub use answer::{PROBLEM_BASE, Reply};
@@ -38,11 +36,60 @@ pub enum Body {
     TooLong,
 }
 
+/// A request, as far as Brevet reads it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// The method, in upper case.
+    pub method: String,
+    /// The host of the URL, without its port.
+    pub host: String,
+    /// The path of the URL, as it was sent.
+    pub path: String,
+    /// What follows the `?`.
+    pub query: String,
+    /// The header `Authorization`.
+    pub authorization: Option<String>,
+    /// The header `If-Match`.
+    pub if_match: Option<String>,
+    /// The header `Content-Encoding`.
+    pub content_encoding: Option<String>,
+    /// The header `CF-Connecting-IP`, which Cloudflare sets.
+    pub address: Option<String>,
+    /// The body.
+    pub body: Body,
+}
+
+impl Call {
+    /// A call of this method and URL, without headers and body. The URL is taken apart and not
+    /// normalised: a path with `..` in it is the path with `..` in it.
+    pub fn new(method: &str, url: &str) -> Self {
+        let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+        let rest = rest.split('#').next().unwrap_or_default();
+        let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        let host = match authority.rsplit_once(':') {
+            Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+            _ => authority,
+        };
+        Self {
+            method: method.to_owned(),
+            host: host.to_owned(),
+            path: path.to_owned(),
+            query: query.to_owned(),
+            authorization: None,
+            if_match: None,
+            content_encoding: None,
+            address: None,
+            body: Body::Whole(Vec::new()),
+        }
+    }
+}
+
 /// A request on its way through a route.
 pub(crate) struct Inbound {
-    pub(crate) method: Method,
+    pub(crate) method: String,
     pub(crate) query: String,
-    pub(crate) authorization: Option<Vec<u8>>,
+    pub(crate) authorization: Option<String>,
     pub(crate) if_match: Option<String>,
     pub(crate) visitor: Visitor,
     encoded: bool,
@@ -50,21 +97,18 @@ pub(crate) struct Inbound {
 }
 
 impl Inbound {
-    fn of(request: Request<Body>) -> Self {
-        let (parts, body) = request.into_parts();
-        let text = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
-        let host = parts.uri.host().unwrap_or_default();
+    fn of(call: Call) -> Self {
         Self {
-            query: parts.uri.query().unwrap_or_default().to_owned(),
-            authorization: parts.headers.get(AUTHORIZATION).map(|value| value.as_bytes().to_vec()),
-            if_match: text("if-match").map(str::to_owned),
             visitor: Visitor {
-                address: text("cf-connecting-ip").and_then(|address| address.parse::<IpAddr>().ok()),
-                loopback: matches!(host, "localhost" | "127.0.0.1" | "[::1]"),
+                address: call.address.and_then(|address| address.parse::<IpAddr>().ok()),
+                loopback: matches!(call.host.as_str(), "localhost" | "127.0.0.1" | "[::1]"),
             },
-            encoded: text(CONTENT_ENCODING.as_str()).is_some_and(|encoding| encoding != "identity"),
-            method: parts.method,
-            body,
+            encoded: call.content_encoding.is_some_and(|encoding| encoding != "identity"),
+            method: call.method,
+            query: call.query,
+            authorization: call.authorization,
+            if_match: call.if_match,
+            body: call.body,
         }
     }
 
@@ -93,12 +137,24 @@ impl Inbound {
 
     /// The credential.
     pub(crate) fn bearer<P: Ports>(&self, ports: &P) -> Result<Bearer, Fault> {
-        Bearer::read(self.authorization.as_deref(), ports.settings().development).map_err(Fault::Bearer)
+        Bearer::read(self.authorization.as_deref().map(str::as_bytes), ports.settings().development)
+            .map_err(Fault::Bearer)
     }
 
     /// The caller under the rules in force.
     pub(crate) async fn session<P: Ports>(&self, ports: &P) -> Result<Session, Fault> {
         Session::open(ports, self.bearer(ports)?, &self.visitor).await
+    }
+
+    /// Refuses a query with other parameters than these: a filter that is misspelt and passed over shows
+    /// too much.
+    pub(crate) fn refuse_other_parameters(&self, known: &[&str], wanted: &'static str) -> Result<(), Fault> {
+        let mut given = self.query.split('&').filter(|pair| !pair.is_empty());
+        if given.all(|pair| known.contains(&pair.split('=').next().unwrap_or_default())) {
+            Ok(())
+        } else {
+            Err(Fault::Request(RequestError::Query("the query", wanted)))
+        }
     }
 
     /// A query parameter, decoded; the first where it is given several times.
@@ -136,4 +192,39 @@ fn hex(byte: u8) -> Option<u8> {
 /// The answer to a request that broke off.
 pub fn unreadable() -> Reply {
     answer::problem(&Fault::Request(RequestError::Member("the request", "complete")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn takes_a_url_apart_without_normalising_it() {
+        for (url, host, path, query) in [
+            ("http://127.0.0.1:8787/v1/tokens", "127.0.0.1", "/v1/tokens", ""),
+            ("https://[::1]:80/a/../b?x=1&y=%2F?z", "[::1]", "/a/../b", "x=1&y=%2F?z"),
+            ("https://[::1]/", "[::1]", "/", ""),
+            ("https://brevet.example.com?x", "brevet.example.com", "", "x"),
+            ("https://localhost#/v1/tokens", "localhost", "", ""),
+            ("https://localhost.example.com:443//v1", "localhost.example.com", "//v1", ""),
+        ] {
+            let call = Call::new("GET", url);
+            assert_eq!((&*call.host, &*call.path, &*call.query), (host, path, query), "{url}");
+        }
+    }
+
+    #[test]
+    fn takes_a_loopback_host_for_one_only_where_it_is_one() {
+        for (host, loopback) in [
+            ("localhost", true),
+            ("127.0.0.1", true),
+            ("[::1]", true),
+            ("localhost.example.com", false),
+            ("127.0.0.1.example.com", false),
+            ("user@localhost", false),
+        ] {
+            let inbound = Inbound::of(Call::new("GET", &format!("http://{host}:8787/")));
+            assert_eq!(inbound.visitor.loopback, loopback, "{host}");
+        }
+    }
 }

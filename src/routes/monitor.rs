@@ -1,10 +1,11 @@
 //! For people and monitors: is it alive, and can it do its work?
 
 use brevet_core::broker::{self, Fault, Ports};
-use serde_json::json;
+use brevet_core::json::{List, Object};
 
 use super::Inbound;
-use super::answer::{Reply, of_json, of_text, put};
+use super::answer::{Reply, of_json, of_text};
+use super::shape::put_moment;
 
 /// `GET /healthz`: this instance runs. No rules and no I/O.
 pub(super) fn health() -> Reply {
@@ -23,38 +24,30 @@ pub(super) async fn ready<P: Ports>(ports: &P, inbound: &Inbound) -> Result<Repl
     // Not checked yet is ready: the cron comes within minutes of a deployment.
     let ready =
         accounts.iter().all(|account| account.parent.as_ref().is_none_or(|parent| parent.failure.is_none()));
-    let parents: Vec<_> = accounts
-        .iter()
-        .map(|account| {
-            let parent = account.parent.as_ref();
-            let mut entry = json!({
-                "state": match parent {
-                    None => "unchecked",
-                    Some(parent) if parent.failure.is_some() => "failing",
-                    Some(_) => "ok",
-                },
-                "checked_at": parent.map(|parent| parent.checked_at.to_string()),
-                "age_seconds": parent.map(|parent| now.since(parent.checked_at).max(0)),
-            });
-            if known {
-                put(&mut entry, "account", account.account.as_str());
-                put(&mut entry, "secret", parent.and_then(|parent| parent.secret.clone()));
-                put(
-                    &mut entry,
-                    "expires_on",
-                    parent.and_then(|parent| parent.expires_on).map(|end| end.to_string()),
-                );
-                put(
-                    &mut entry,
-                    "failure",
-                    parent.and_then(|parent| parent.failure.as_ref()).map(ToString::to_string),
-                );
-            }
+    let mut parents = List::new();
+    for account in &accounts {
+        let parent = account.parent.as_ref();
+        let state = match parent {
+            None => "unchecked",
+            Some(parent) if parent.failure.is_some() => "failing",
+            Some(_) => "ok",
+        };
+        let mut entry = Object::saying("state", state);
+        put_moment(&mut entry, "checked_at", parent.map(|parent| parent.checked_at));
+        entry.put("age_seconds", &parent.map(|parent| now.since(parent.checked_at).max(0)));
+        if known {
+            let failure = parent.and_then(|parent| parent.failure.as_ref());
             entry
-        })
-        .collect();
-    let status = if ready { "ready" } else { "not_ready" };
-    Ok(of_json(if ready { 200 } else { 503 }, &json!({ "status": status, "parents": parents })))
+                .text("account", &account.account)
+                .put("secret", &parent.and_then(|parent| parent.secret.as_ref()))
+                .put("failure", &failure.map(ToString::to_string));
+            put_moment(&mut entry, "expires_on", parent.and_then(|parent| parent.expires_on));
+        }
+        parents.push(&entry);
+    }
+    let mut told = Object::saying("status", if ready { "ready" } else { "not_ready" });
+    told.put("parents", &parents);
+    Ok(of_json(if ready { 200 } else { 503 }, told))
 }
 
 /// What the cron does: has every parent token checked, and logs the failing ones.
@@ -65,7 +58,12 @@ pub async fn check_parents<P: Ports>(ports: &P) -> Result<(), String> {
     let accounts = broker::check_parents(ports).await.map_err(|fault| fault.face().detail)?;
     for account in accounts {
         if let Some(failure) = account.parent.and_then(|parent| parent.failure) {
-            let event = json!({ "event": "parent_failing", "alarm": true, "account": account.account, "kind": failure.kind, "cause": failure.cause });
+            let mut event = Object::saying("event", "parent_failing");
+            event
+                .put("alarm", &true)
+                .text("account", &account.account)
+                .put("kind", &failure.kind)
+                .text("cause", &failure.cause);
             ports.log(&event);
         }
     }

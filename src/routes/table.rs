@@ -1,18 +1,15 @@
 //! Paths, and who answers them.
 
-use std::sync::LazyLock;
-
 use brevet_core::broker::{Fault, Ports, RequestError};
-use http::Request;
-use matchit::{Params, Router};
+use brevet_core::json::Object;
 
 use super::answer::{Reply, problem, refused_envelope};
 use super::dropin::{self, Of};
-use super::{Body, Inbound, config, leases, monitor, tokens};
+use super::{Call, Inbound, config, leases, monitor, tokens};
 
 /// What a path stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Route {
+enum Route<'a> {
     Health,
     Ready,
     Panic,
@@ -20,92 +17,89 @@ enum Route {
     Tokens,
     Plan,
     Leases,
-    Lease,
-    Renew,
-    Roll,
+    Lease(&'a str),
+    Renew(&'a str),
+    Roll(&'a str),
     WhoAmI,
     Templates,
     PermissionGroups,
     Config,
     ConfigHistory,
-    ConfigVersion,
+    ConfigVersion(&'a str),
     ConfigLint,
-    DropIn(Family, DropIn),
+    DropIn(Of<'a>, DropIn<'a>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Family {
-    User,
-    Account,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum DropIn {
+enum DropIn<'a> {
     Tokens,
     Verify,
     PermissionGroups,
-    Token,
-    Value,
+    Token(&'a str),
+    Value(&'a str),
 }
 
-const PATHS: &[(&str, Route)] = &[
-    ("/healthz", Route::Health),
-    ("/readyz", Route::Ready),
-    ("/dev/panic", Route::Panic),
-    ("/v1/tokens/verify", Route::Verify),
-    ("/v1/tokens", Route::Tokens),
-    ("/v1/plan", Route::Plan),
-    ("/v1/leases", Route::Leases),
-    ("/v1/leases/{id}", Route::Lease),
-    ("/v1/leases/{id}/renew", Route::Renew),
-    ("/v1/leases/{id}/roll", Route::Roll),
-    ("/v1/whoami", Route::WhoAmI),
-    ("/v1/templates", Route::Templates),
-    ("/v1/permission-groups", Route::PermissionGroups),
-    ("/v1/config", Route::Config),
-    ("/v1/config/history", Route::ConfigHistory),
-    ("/v1/config/versions/{version}", Route::ConfigVersion),
-    ("/v1/config/lint", Route::ConfigLint),
-    ("/client/v4/user/tokens", Route::DropIn(Family::User, DropIn::Tokens)),
-    ("/client/v4/user/tokens/", Route::DropIn(Family::User, DropIn::Tokens)),
-    ("/client/v4/user/tokens/verify", Route::DropIn(Family::User, DropIn::Verify)),
-    ("/client/v4/user/tokens/permission_groups", Route::DropIn(Family::User, DropIn::PermissionGroups)),
-    ("/client/v4/user/tokens/{id}", Route::DropIn(Family::User, DropIn::Token)),
-    ("/client/v4/user/tokens/{id}/value", Route::DropIn(Family::User, DropIn::Value)),
-    ("/client/v4/accounts/{account}/tokens", Route::DropIn(Family::Account, DropIn::Tokens)),
-    ("/client/v4/accounts/{account}/tokens/", Route::DropIn(Family::Account, DropIn::Tokens)),
-    ("/client/v4/accounts/{account}/tokens/verify", Route::DropIn(Family::Account, DropIn::Verify)),
-    (
-        "/client/v4/accounts/{account}/tokens/permission_groups",
-        Route::DropIn(Family::Account, DropIn::PermissionGroups),
-    ),
-    ("/client/v4/accounts/{account}/tokens/{id}", Route::DropIn(Family::Account, DropIn::Token)),
-    ("/client/v4/accounts/{account}/tokens/{id}/value", Route::DropIn(Family::Account, DropIn::Value)),
-];
+/// More segments than any path of ours has, so that a long path costs nothing.
+const MOST_SEGMENTS: usize = 8;
 
-static TABLE: LazyLock<Router<Route>> = LazyLock::new(|| {
-    let mut table = Router::new();
-    for (path, route) in PATHS {
-        // A path that clashes would be missing; the test below finds it.
-        drop(table.insert(*path, *route));
-    }
-    table
-});
+/// What a path stands for. Segments are compared as they were sent: what needs decoding is no path of
+/// ours.
+fn route(path: &str) -> Result<Route<'_>, RequestError> {
+    let segments: Vec<&str> = path.split('/').skip(1).take(MOST_SEGMENTS).collect();
+    Ok(match segments.as_slice() {
+        ["healthz"] => Route::Health,
+        ["readyz"] => Route::Ready,
+        ["dev", "panic"] => Route::Panic,
+        ["v1", rest @ ..] => match rest {
+            ["tokens"] => Route::Tokens,
+            ["tokens", "verify"] => Route::Verify,
+            ["plan"] => Route::Plan,
+            ["leases"] => Route::Leases,
+            ["leases", id] => Route::Lease(id),
+            ["leases", id, "renew"] => Route::Renew(id),
+            ["leases", id, "roll"] => Route::Roll(id),
+            ["whoami"] => Route::WhoAmI,
+            ["templates"] => Route::Templates,
+            ["permission-groups"] => Route::PermissionGroups,
+            ["config"] => Route::Config,
+            ["config", "history"] => Route::ConfigHistory,
+            ["config", "versions", version] => Route::ConfigVersion(version),
+            ["config", "lint"] => Route::ConfigLint,
+            _ => return Err(RequestError::NoSuchPath),
+        },
+        ["client", "v4", rest @ ..] => {
+            let (of, rest) = match rest {
+                ["user", "tokens", rest @ ..] => (Of::User, rest),
+                ["accounts", account, "tokens", rest @ ..] => (Of::Account(account), rest),
+                _ => return Err(RequestError::NotATokenEndpoint),
+            };
+            let what = match rest {
+                // Some clients end the collection's path with a slash.
+                [] | [""] => DropIn::Tokens,
+                ["verify"] => DropIn::Verify,
+                ["permission_groups"] => DropIn::PermissionGroups,
+                [id] => DropIn::Token(id),
+                [id, "value"] => DropIn::Value(id),
+                _ => return Err(RequestError::NotATokenEndpoint),
+            };
+            Route::DropIn(of, what)
+        }
+        _ => return Err(RequestError::NoSuchPath),
+    })
+}
 
 /// Answers a request.
-pub async fn respond<P: Ports>(ports: &P, request: Request<Body>) -> Reply {
-    let path = request.uri().path().to_owned();
-    let inbound = Inbound::of(request);
-    let drop_in = path == "/client/v4" || path.starts_with("/client/v4/");
-    let word = if drop_in { refused_envelope } else { problem };
-    let outcome = match TABLE.at(&path) {
-        Ok(found) => dispatch(ports, *found.value, &found.params, &inbound).await,
-        Err(_) if drop_in => Err(Fault::Request(RequestError::NotATokenEndpoint)),
-        Err(_) => Err(Fault::Request(RequestError::NoSuchPath)),
+pub async fn respond<P: Ports>(ports: &P, call: Call) -> Reply {
+    let drop_in = call.path == "/client/v4" || call.path.starts_with("/client/v4/");
+    let path = call.path.clone();
+    let inbound = Inbound::of(call);
+    let outcome = match route(&path) {
+        Ok(route) => dispatch(ports, route, &inbound).await,
+        Err(error) => Err(Fault::Request(error)),
     };
     outcome.unwrap_or_else(|fault| {
         log(ports, &fault);
-        word(&fault)
+        if drop_in { refused_envelope(&fault) } else { problem(&fault) }
     })
 }
 
@@ -113,29 +107,28 @@ pub async fn respond<P: Ports>(ports: &P, request: Request<Body>) -> Reply {
 fn log<P: Ports>(ports: &P, fault: &Fault) {
     let event = match fault {
         Fault::Auth(reason) => {
-            serde_json::json!({ "event": "credential_refused", "reason": reason.to_string() })
+            let mut event = Object::saying("event", "credential_refused");
+            event.text("reason", &reason.to_string());
+            event
         }
-        Fault::Unreachable(part) => {
-            serde_json::json!({ "event": "unreachable", "part": part.part, "reason": part.reason })
-        }
+        Fault::Unreachable(part) => part.event("unreachable"),
         Fault::Upstream(failure) | Fault::OutcomeUnknown(failure) => {
-            serde_json::json!({ "event": "upstream", "kind": failure.kind, "cause": failure.cause })
+            let mut event = Object::saying("event", "upstream");
+            event.put("kind", &failure.kind).text("cause", &failure.cause);
+            event
         }
-        Fault::NotSetUp(problem) => serde_json::json!({ "event": "not_set_up", "problem": problem }),
+        Fault::NotSetUp(problem) => {
+            let mut event = Object::saying("event", "not_set_up");
+            event.text("problem", problem);
+            event
+        }
         _ => return,
     };
     ports.log(&event);
 }
 
-async fn dispatch<P: Ports>(
-    ports: &P,
-    route: Route,
-    params: &Params<'_, '_>,
-    inbound: &Inbound,
-) -> Result<Reply, Fault> {
-    let id = params.get("id").unwrap_or_default();
-    let method = inbound.method.as_str();
-    match (route, method) {
+async fn dispatch<P: Ports>(ports: &P, route: Route<'_>, inbound: &Inbound) -> Result<Reply, Fault> {
+    match (route, inbound.method.as_str()) {
         (Route::Health, "GET" | "HEAD") => Ok(monitor::health()),
         (Route::Ready, "GET" | "HEAD") => monitor::ready(ports, inbound).await,
         (Route::Panic, "POST") if ports.settings().development && inbound.visitor.loopback => {
@@ -146,60 +139,48 @@ async fn dispatch<P: Ports>(
         (Route::Tokens, "POST") => tokens::create(ports, inbound).await,
         (Route::Plan, "POST") => tokens::plan(ports, inbound).await,
         (Route::Leases, "GET") => leases::list(ports, inbound).await,
-        (Route::Lease, "GET") => leases::read(ports, inbound, id).await,
-        (Route::Lease, "DELETE") => leases::revoke(ports, inbound, id).await,
-        (Route::Renew, "POST") => leases::renew(ports, inbound, id).await,
-        (Route::Roll, "POST") => leases::roll(ports, inbound, id).await,
+        (Route::Lease(id), "GET") => leases::read(ports, inbound, id).await,
+        (Route::Lease(id), "DELETE") => leases::revoke(ports, inbound, id).await,
+        (Route::Renew(id), "POST") => leases::renew(ports, inbound, id).await,
+        (Route::Roll(id), "POST") => leases::roll(ports, inbound, id).await,
         (Route::WhoAmI, "GET") => tokens::who_am_i(ports, inbound).await,
         (Route::Templates, "GET") => tokens::templates(ports, inbound).await,
         (Route::PermissionGroups, "GET") => tokens::permission_groups(ports, inbound).await,
         (Route::Config, "GET") => config::read(ports, inbound, None).await,
         (Route::Config, "PUT") => config::push(ports, inbound).await,
         (Route::ConfigHistory, "GET") => config::history(ports, inbound).await,
-        (Route::ConfigVersion, "GET") => config::read(ports, inbound, params.get("version")).await,
+        (Route::ConfigVersion(version), "GET") => config::read(ports, inbound, Some(version)).await,
         (Route::ConfigLint, "POST") => config::lint(ports, inbound).await,
-        (Route::DropIn(family, what), _) => {
-            let of = match family {
-                Family::User => Of::User,
-                Family::Account => Of::Account(params.get("account").unwrap_or_default()),
-            };
-            match (what, method) {
-                (DropIn::Verify, "GET") => dropin::verify(ports, inbound, of).await,
-                (DropIn::Tokens, "GET") => dropin::list(ports, inbound, of).await,
-                (DropIn::Tokens, "POST") => dropin::create(ports, inbound, of).await,
-                (DropIn::PermissionGroups, "GET") => dropin::permission_groups(ports, inbound, of).await,
-                (DropIn::Token, "GET") => dropin::read(ports, inbound, of, id).await,
-                (DropIn::Token, "PUT") => dropin::update(ports, inbound, of, id).await,
-                (DropIn::Token, "DELETE") => dropin::delete(ports, inbound, of, id).await,
-                (DropIn::Value, "PUT") => dropin::roll(ports, inbound, of, id).await,
-                _ => Err(Fault::Request(RequestError::Method(drop_in_methods(what)))),
-            }
-        }
+        (Route::DropIn(of, what), method) => match (what, method) {
+            (DropIn::Verify, "GET") => dropin::verify(ports, inbound, of).await,
+            (DropIn::Tokens, "GET") => dropin::list(ports, inbound, of).await,
+            (DropIn::Tokens, "POST") => dropin::create(ports, inbound, of).await,
+            (DropIn::PermissionGroups, "GET") => dropin::permission_groups(ports, inbound, of).await,
+            (DropIn::Token(id), "GET") => dropin::read(ports, inbound, of, id).await,
+            (DropIn::Token(id), "PUT") => dropin::update(ports, inbound, of, id).await,
+            (DropIn::Token(id), "DELETE") => dropin::delete(ports, inbound, of, id).await,
+            (DropIn::Value(id), "PUT") => dropin::roll(ports, inbound, of, id).await,
+            _ => Err(Fault::Request(RequestError::Method(methods(route)))),
+        },
         _ => Err(Fault::Request(RequestError::Method(methods(route)))),
     }
 }
 
-const fn drop_in_methods(what: DropIn) -> &'static str {
-    match what {
-        DropIn::Verify | DropIn::PermissionGroups => "GET",
-        DropIn::Tokens => "GET, POST",
-        DropIn::Token => "GET, PUT, DELETE",
-        DropIn::Value => "PUT",
-    }
-}
-
-const fn methods(route: Route) -> &'static str {
+const fn methods(route: Route<'_>) -> &'static str {
     match route {
         Route::Verify
         | Route::Tokens
         | Route::Plan
-        | Route::Renew
-        | Route::Roll
+        | Route::Renew(_)
+        | Route::Roll(_)
         | Route::Panic
         | Route::ConfigLint => "POST",
-        Route::Lease => "GET, DELETE",
+        Route::Lease(_) => "GET, DELETE",
         Route::Config => "GET, PUT",
         Route::Health | Route::Ready => "GET, HEAD",
+        Route::DropIn(_, DropIn::Tokens) => "GET, POST",
+        Route::DropIn(_, DropIn::Token(_)) => "GET, PUT, DELETE",
+        Route::DropIn(_, DropIn::Value(_)) => "PUT",
         _ => "GET",
     }
 }
@@ -207,26 +188,70 @@ const fn methods(route: Route) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::Method;
 
     #[test]
-    fn every_path_of_the_table_is_found_and_means_itself() {
-        for (path, route) in PATHS {
-            let real = path.replace("{id}", "x").replace("{account}", "y").replace("{version}", "1");
-            assert_eq!(TABLE.at(&real).map(|found| *found.value), Ok(*route), "{path}");
+    fn every_path_means_what_the_documentation_says() {
+        let account = Of::Account("a");
+        for (path, expected) in [
+            ("/healthz", Route::Health),
+            ("/readyz", Route::Ready),
+            ("/dev/panic", Route::Panic),
+            ("/v1/tokens/verify", Route::Verify),
+            ("/v1/tokens", Route::Tokens),
+            ("/v1/plan", Route::Plan),
+            ("/v1/leases", Route::Leases),
+            ("/v1/leases/x", Route::Lease("x")),
+            ("/v1/leases/x/renew", Route::Renew("x")),
+            ("/v1/leases/x/roll", Route::Roll("x")),
+            ("/v1/whoami", Route::WhoAmI),
+            ("/v1/templates", Route::Templates),
+            ("/v1/permission-groups", Route::PermissionGroups),
+            ("/v1/config", Route::Config),
+            ("/v1/config/history", Route::ConfigHistory),
+            ("/v1/config/versions/3", Route::ConfigVersion("3")),
+            ("/v1/config/lint", Route::ConfigLint),
+            ("/client/v4/user/tokens", Route::DropIn(Of::User, DropIn::Tokens)),
+            ("/client/v4/user/tokens/", Route::DropIn(Of::User, DropIn::Tokens)),
+            ("/client/v4/user/tokens/verify", Route::DropIn(Of::User, DropIn::Verify)),
+            ("/client/v4/user/tokens/permission_groups", Route::DropIn(Of::User, DropIn::PermissionGroups)),
+            ("/client/v4/user/tokens/x", Route::DropIn(Of::User, DropIn::Token("x"))),
+            ("/client/v4/user/tokens/x/value", Route::DropIn(Of::User, DropIn::Value("x"))),
+            ("/client/v4/accounts/a/tokens", Route::DropIn(account, DropIn::Tokens)),
+            ("/client/v4/accounts/a/tokens/verify", Route::DropIn(account, DropIn::Verify)),
+            ("/client/v4/accounts/a/tokens/x/value", Route::DropIn(account, DropIn::Value("x"))),
+        ] {
+            assert_eq!(route(path), Ok(expected), "{path}");
         }
     }
 
     #[test]
-    fn every_method_that_is_named_is_one_that_the_route_takes() {
-        for (_, route) in PATHS {
-            let named = match route {
-                Route::DropIn(_, what) => drop_in_methods(*what),
-                other => methods(*other),
-            };
-            for method in named.split(", ") {
-                assert!(Method::from_bytes(method.as_bytes()).is_ok());
-            }
+    fn refuses_every_other_path() {
+        for path in [
+            "",
+            "/",
+            "*",
+            "/v1",
+            "/v1/",
+            "/v1/tokens/",
+            "//v1/tokens",
+            "/V1/tokens",
+            "/v1/leases/x/renew/y",
+            "/v1/%74okens",
+            "/v1/config/versions",
+            "/healthz/",
+        ] {
+            assert_eq!(route(path), Err(RequestError::NoSuchPath), "{path}");
+        }
+        for path in [
+            "/client/v4",
+            "/client/v4/",
+            "/client/v4/zones",
+            "/client/v4/user/tokens//",
+            "/client/v4/user/tokens/x/value/y",
+            "/client/v4/accounts/a/b/tokens",
+            "/client/v4/a/b/c/d/e/f/g/h/i/j/k/l",
+        ] {
+            assert_eq!(route(path), Err(RequestError::NotATokenEndpoint), "{path}");
         }
     }
 }

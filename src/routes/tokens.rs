@@ -4,13 +4,14 @@ use brevet_core::bearer::Bearer;
 use brevet_core::broker::{self, Fault, InForce, Issued, Ports, RequestError, Session, Validity, Where};
 use brevet_core::catalogue::Scope;
 use brevet_core::cloudflare::TokenOwner;
-use brevet_core::ledger::lease::{AsAsked, Lease};
+use brevet_core::json::{List, Object};
+use brevet_core::ledger::lease::AsAsked;
 use brevet_core::policy::{Account, Ask};
 use brevet_core::secret::Secret;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::Inbound;
-use super::answer::{Reply, located, of_json, put};
+use super::answer::{Reply, of_json};
 use super::shape;
 
 /// The account of the rules that has this owner.
@@ -25,12 +26,10 @@ pub(super) fn as_asked(body: &Map<String, Value>) -> AsAsked {
 }
 
 /// A lease and its value, once.
-pub(super) fn issued(issued: &Issued, account: &Account) -> Value {
-    json!({
-        "value": issued.value.expose(),
-        "lease": shape::lease(&issued.lease, account),
-        "notes": issued.notes,
-    })
+pub(super) fn issued(issued: &Issued, account: &Account) -> Object {
+    let mut told = Object::saying("value", issued.value.expose());
+    told.put("lease", &shape::lease(&issued.lease, account)).put("notes", &issued.notes);
+    told
 }
 
 /// `POST /v1/tokens`.
@@ -40,7 +39,7 @@ pub(super) async fn create<P: Ports>(ports: &P, inbound: &Inbound) -> Result<Rep
     let asked = as_asked(&body);
     let ask = Ask::from_json(&Value::Object(body)).map_err(Fault::Ask)?;
     let (made, account) = broker::mint(ports, &mut session, &ask, asked).await?;
-    Ok(located(of_json(201, &issued(&made, &account)), &format!("/v1/leases/{}", made.lease.id)))
+    Ok(of_json(201, issued(&made, &account)).with("location", format!("/v1/leases/{}", made.lease.id)))
 }
 
 /// `POST /v1/plan`: the exact request that Cloudflare would be sent.
@@ -51,35 +50,33 @@ pub(super) async fn plan<P: Ports>(ports: &P, inbound: &Inbound) -> Result<Reply
     let ask = Ask::from_json(&Value::Object(body)).map_err(Fault::Ask)?;
     let grant = broker::plan(ports, &session, &ask)?;
     let account = grant.account();
-    let mut sent = json!({
-        "name": broker::planned_name(ports, &session, &grant)?,
-        "policies": grant.policies_json(),
-        "expires_on": grant.expires_on().to_string(),
-    });
+    let policies = grant.policies_json();
+    let mut sent = Object::saying("name", &broker::planned_name(ports, &session, &grant)?);
+    sent.put("policies", &policies).text("expires_on", &grant.expires_on().to_string());
     if let Some(start) = grant.not_before() {
-        put(&mut sent, "not_before", start.to_string());
+        sent.text("not_before", &start.to_string());
     }
     if let Some(condition) = grant.condition_json() {
-        put(&mut sent, "condition", condition);
+        sent.put("condition", &condition);
     }
-    let path = shape::tokens_path(account.owner());
-    Ok(of_json(
-        200,
-        &json!({
-            "account": shape::account(account),
-            "grant": grant.grant(),
-            "rule": grant.rule(),
-            "template": grant.template(),
-            "name": asked.name,
-            "may": shape::may(&session.in_force, &grant.policies_json()),
-            "expires_on": grant.expires_on().to_string(),
-            "latest_allowed": grant.latest_allowed().to_string(),
-            "escapes_books": grant.marks().escapes_books,
-            "takeover": grant.takeover_reason(),
-            "notes": grant.notes().iter().map(ToString::to_string).collect::<Vec<_>>(),
-            "request": { "method": "POST", "path": path, "body": sent },
-        }),
-    ))
+    let mut request = Object::saying("method", "POST");
+    request.text("path", &shape::tokens_path(account.owner())).put("body", &sent);
+    let mut notes = List::new();
+    grant.notes().iter().for_each(|note| notes.push(&note.to_string()));
+    let mut told = Object::new();
+    told.put("account", &shape::account(account))
+        .put("grant", &grant.grant())
+        .put("rule", &grant.rule())
+        .put("template", &grant.template())
+        .put("name", &asked.name)
+        .put("may", &shape::may(&session.in_force, &policies))
+        .text("expires_on", &grant.expires_on().to_string())
+        .text("latest_allowed", &grant.latest_allowed().to_string())
+        .put("escapes_books", &grant.marks().escapes_books)
+        .put("takeover", &grant.takeover_reason())
+        .put("notes", &notes)
+        .put("request", &request);
+    Ok(of_json(200, told))
 }
 
 /// `POST /v1/tokens/verify`: what a value is worth. The value is the body's `token`, or the bearer
@@ -141,81 +138,80 @@ pub(super) async fn verify<P: Ports>(ports: &P, inbound: &Inbound) -> Result<Rep
         None => {
             // Closed to strangers but for tokens in the books.
             if broker::lease_of(ports, &in_force, &validity, None).await?.is_none() {
-                return Ok(of_json(200, &verified(&Validity::unknown(ports.now()), ports)));
+                return Ok(of_json(200, verified(&Validity::unknown(ports.now()), ports)));
             }
             None
         }
     };
     let mut answer = verified(&validity, ports);
     if let (Some(lease), Some(account)) = (lease, validity.at.and_then(|at| account_of(&in_force, at))) {
-        put(&mut answer, "lease", shape::lease(&lease, account));
-        put(&mut answer, "template", lease.template.clone());
-        put(&mut answer, "may", may_of(&in_force, &lease));
+        answer
+            .put("lease", &shape::lease(&lease, account))
+            .put("template", &lease.template)
+            .put("may", &shape::may(&in_force, shape::policies(&lease)));
     }
-    Ok(of_json(200, &answer))
+    Ok(of_json(200, answer))
 }
 
-fn may_of(in_force: &InForce, lease: &Lease) -> Value {
-    shape::may(in_force, lease.shown_policies.as_ref().unwrap_or(&lease.policies))
-}
-
-fn verified<P: Ports>(validity: &Validity, ports: &P) -> Value {
+fn verified<P: Ports>(validity: &Validity, ports: &P) -> Object {
     let family = validity.at.map(|at| match at {
         TokenOwner::Account(_) => "account",
         TokenOwner::User(_) => "user",
     });
-    json!({
-        "valid": validity.is_valid(ports.now()),
-        "status": validity.status.as_deref().unwrap_or("invalid"),
-        "family": family,
-        "id": validity.id,
-        "not_before": validity.not_before.map(|at| at.to_string()),
-        "expires_on": validity.expires_on.map(|at| at.to_string()),
-        "checked_at": validity.checked_at.to_string(),
-        "fresh_until": validity.fresh_until.to_string(),
-    })
+    let mut told = Object::new();
+    told.put("valid", &validity.is_valid(ports.now()))
+        .text("status", validity.status.as_deref().unwrap_or("invalid"))
+        .put("family", &family)
+        .put("id", &validity.id);
+    shape::put_moment(&mut told, "not_before", validity.not_before);
+    shape::put_moment(&mut told, "expires_on", validity.expires_on);
+    shape::put_moment(&mut told, "checked_at", Some(validity.checked_at));
+    shape::put_moment(&mut told, "fresh_until", Some(validity.fresh_until));
+    told
 }
 
 /// `GET /v1/whoami`.
 pub(super) async fn who_am_i<P: Ports>(ports: &P, inbound: &Inbound) -> Result<Reply, Fault> {
     let session = inbound.session(ports).await?;
-    Ok(of_json(200, &session.in_force.policy.whoami(&session.caller)))
+    Ok(of_json(200, session.in_force.policy.whoami(&session.caller)))
+}
+
+fn listed(name: &str, list: &List) -> Reply {
+    let mut told = Object::new();
+    told.put(name, list);
+    of_json(200, told)
 }
 
 /// `GET /v1/templates`.
 pub(super) async fn templates<P: Ports>(ports: &P, inbound: &Inbound) -> Result<Reply, Fault> {
     let session = inbound.session(ports).await?;
-    let policy = &session.in_force.policy;
-    let templates: Vec<Value> = policy.templates().map(|template| template.summary()).collect();
-    Ok(of_json(200, &json!({ "templates": templates })))
+    let mut list = List::new();
+    session.in_force.policy.templates().for_each(|template| list.push(&template.summary()));
+    Ok(listed("templates", &list))
 }
 
 /// `GET /v1/permission-groups`, with `?name=` (a part of it, in any case) and `?scope=`.
 pub(super) async fn permission_groups<P: Ports>(ports: &P, inbound: &Inbound) -> Result<Reply, Fault> {
     let session = inbound.session(ports).await?;
     let name = inbound.parameter("name").unwrap_or_default().to_ascii_lowercase();
-    let scope = inbound
-        .parameter("scope")
-        .map(|word| {
+    let scope = match inbound.parameter("scope") {
+        None => None,
+        Some(word) => Some(
             Scope::read(&word)
-                .ok_or(Fault::Request(RequestError::Query("scope", "account, zone, user or bucket")))
-        })
-        .transpose()?;
-    let groups: Vec<Value> = session
-        .in_force
-        .policy
-        .catalogue()
-        .iter()
-        .filter(|group| name.is_empty() || group.name().to_ascii_lowercase().contains(&name))
-        .filter(|group| scope.is_none_or(|scope| group.scope() == scope))
-        .map(|group| {
-            json!({
-                "id": group.id(),
-                "name": group.name(),
-                "scope": group.scope().word(),
-                "class": group.class().word(),
-            })
-        })
-        .collect();
-    Ok(of_json(200, &json!({ "permission_groups": groups })))
+                .ok_or(Fault::Request(RequestError::Query("scope", "account, zone, user or bucket")))?,
+        ),
+    };
+    let mut list = List::new();
+    for group in session.in_force.policy.catalogue().iter() {
+        let named = name.is_empty() || group.name().to_ascii_lowercase().contains(&name);
+        if named && scope.is_none_or(|scope| group.scope() == scope) {
+            let mut told = Object::new();
+            told.put("id", &group.id())
+                .text("name", group.name())
+                .text("scope", group.scope().word())
+                .text("class", group.class().word());
+            list.push(&told);
+        }
+    }
+    Ok(listed("permission_groups", &list))
 }

@@ -79,7 +79,7 @@ impl Looked {
                 vec![finding]
             }
             Self::Read(file, findings) => {
-                findings.iter().map(|finding| finding.to_json(Some(&file.places))).collect()
+                findings.iter().map(|finding| brevet_core::json::to_value(&finding.to_json(Some(&file.places)))).collect()
             }
         }
     }

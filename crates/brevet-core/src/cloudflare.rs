@@ -6,10 +6,10 @@
 use std::fmt;
 use std::future::Future;
 
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::id::{AccountId, TokenId, UserId};
+use crate::json::{record, words};
 use crate::secret::Secret;
 use crate::time::Timestamp;
 
@@ -63,7 +63,7 @@ pub struct TokenSpec {
 }
 
 /// A token as Cloudflare shows it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct TokenView {
     /// Its id.
     pub id: TokenId,
@@ -88,6 +88,19 @@ pub struct TokenView {
     pub policies: Value,
 }
 
+record!(TokenView {
+    id,
+    name,
+    status,
+    issued_on,
+    modified_on,
+    last_used_on,
+    not_before,
+    expires_on,
+    condition,
+    policies,
+});
+
 /// A token just made, with the value that is shown only now.
 #[derive(Debug)]
 pub struct Minted {
@@ -111,8 +124,7 @@ pub struct Verified {
 }
 
 /// What kind of failure a call met. Decides the status of Brevet's own answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FailureKind {
     /// The credential is unknown, revoked, rolled, expired or disabled.
     DeadCredential,
@@ -144,9 +156,26 @@ pub enum FailureKind {
     NoParent,
 }
 
+words!(FailureKind {
+    DeadCredential = "dead-credential",
+    WrongFamily = "wrong-family",
+    MissingPermission = "missing-permission",
+    IpCondition = "ip-condition",
+    PolicyRefused = "policy-refused",
+    Quota = "quota",
+    RateLimited = "rate-limited",
+    Invalid = "invalid",
+    NotFound = "not-found",
+    WrongEndpoint = "wrong-endpoint",
+    Unavailable = "unavailable",
+    Uncertain = "uncertain",
+    Protocol = "protocol",
+    NoParent = "no-parent",
+});
+
 /// A failed call, in words that may be shown to a caller: they hold no secret and nothing of another
 /// caller.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     /// Its kind.
     pub kind: FailureKind,
@@ -162,6 +191,9 @@ pub struct Failure {
     pub retry_after: Option<u32>,
 }
 
+record!(Failure { kind, status, code, cause, hint, retry_after });
+record!(Parents { parent, parent_next });
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.cause, self.hint)
@@ -172,7 +204,7 @@ impl std::error::Error for Failure {}
 
 /// The credential of a call that needs a parent token: the names of Worker secrets, tried in order.
 /// The next one is tried only when Cloudflare says that the one before is dead.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parents {
     /// The secret in use.
     pub parent: String,

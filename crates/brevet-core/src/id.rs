@@ -93,10 +93,18 @@ macro_rules! text_id {
             }
         }
 
-        impl<'de> serde::Deserialize<'de> for $name {
-            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-                text.parse().map_err(serde::de::Error::custom)
+        impl crate::json::ToJson for $name {
+            fn write(&self, text: &mut String) {
+                crate::json::ToJson::write(self.as_str(), text);
+            }
+        }
+
+        impl crate::json::FromJson for $name {
+            fn read(value: Option<serde_json::Value>, sound: &mut bool) -> Self {
+                value.as_ref().and_then(serde_json::Value::as_str).and_then(|text| text.parse().ok()).unwrap_or_else(|| {
+                    *sound = false;
+                    Self([b'0'; $length])
+                })
             }
         }
     };

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
+use crate::json::{FromJson, ToJson};
+
 /// The last moment that RFC 3339 can write: 9999-12-31T23:59:59Z.
 const LAST: i64 = 253_402_300_799;
 
@@ -91,16 +93,19 @@ impl fmt::Debug for Timestamp {
     }
 }
 
-impl serde::Serialize for Timestamp {
-    /// Between Brevet's own parts a moment is its Unix seconds.
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_i64(self.0)
+/// Between Brevet's own parts a moment is its Unix seconds.
+impl ToJson for Timestamp {
+    fn write(&self, text: &mut String) {
+        self.0.write(text);
     }
 }
 
-impl<'de> serde::Deserialize<'de> for Timestamp {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::from_unix(i64::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+impl FromJson for Timestamp {
+    fn read(value: Option<serde_json::Value>, sound: &mut bool) -> Self {
+        Self::from_unix(i64::read(value, sound)).unwrap_or_else(|_| {
+            *sound = false;
+            Self(0)
+        })
     }
 }
 

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::catalogue::{Catalogue, Group, Scope};
 use crate::id::{AccountId, GroupId, ZoneId};
+use crate::sorted::distinct;
 
 /// The most characters of a caller's text that an error repeats.
 pub const MAX_SHOWN: usize = 120;
@@ -176,9 +177,7 @@ impl Reader<'_> {
                 return Err(AccessFault::TooManyResources(resources.len()).at("/resources"));
             }
         }
-        resources.sort_unstable();
-        resources.dedup();
-        Ok(resources)
+        Ok(distinct(resources))
     }
 
     fn flat(&self, key: &str) -> Result<Resource, AccessFault> {

@@ -16,6 +16,7 @@ use crate::ledger::protocol::{Answer, Operation, PROTOCOL, Request};
 use crate::policy::{Caller, Policy, authenticate_root};
 use crate::rulebook::{Kept, PushRefusal, RulebookAnswer, RulebookRequest, RulesMark};
 use crate::rules::{self, Finding, SourceMap};
+use crate::sorted::distinct;
 
 /// The most leases that a push with `revoke` ends by itself: each costs a call to Cloudflare, and a
 /// request may make 50 on the free plan.
@@ -178,14 +179,13 @@ pub async fn push<P: Ports>(
         }
         _ => Vec::new(),
     };
-    let mut ledgers: Vec<String> = old
+    let ledgers: Vec<String> = old
         .into_iter()
         .chain([&policy])
         .flat_map(Policy::accounts)
         .map(|account| account.owner().ledger_name())
         .collect();
-    ledgers.sort_unstable();
-    ledgers.dedup();
+    let ledgers = distinct(ledgers);
     let source_map = Some(places.to_json().to_string());
     let request =
         RulebookRequest::Push { expected, json: rules.to_string(), source_map, ledgers, by: caller.owner() };

@@ -5,7 +5,7 @@
 use crate::bearer::BearerError;
 use crate::broker::ports::Unreachable;
 use crate::cloudflare::{Failure, FailureKind};
-use crate::json::JsonError;
+use crate::json::{JsonError, List, Object};
 use crate::ledger::protocol::Refusal;
 use crate::policy::{AskError, AuthError, Denial};
 
@@ -135,8 +135,6 @@ pub struct Face {
     pub retry_after: Option<u32>,
     /// Whether a client that retries by itself should: a definite refusal says no.
     pub should_retry: bool,
-    /// Further facts, as members of the problem.
-    pub more: Vec<(&'static str, serde_json::Value)>,
 }
 
 impl Face {
@@ -151,7 +149,6 @@ impl Face {
             code,
             retry_after: None,
             should_retry: false,
-            more: Vec::new(),
         }
     }
 
@@ -234,45 +231,60 @@ impl Fault {
                 .said(problem.clone(), "The operator sets the secret with `wrangler secret put` or runs `brevet deploy`."),
             Self::ExampleRules => Face::new(422, 1001, "example-rules", "The rules are the example's")
                 .said("The rules hold an id or a digest of the example, which is public.", "Replace it by your own and push again."),
-            Self::Rules { findings, places } => {
-                let mut face = Face::new(422, 1001, "invalid-rules", "The rules are not good")
-                    .said("The rules have errors; nothing was changed.", "Mend what the findings name and push again; `brevet config lint` shows the same list.");
-                face.more.push(("findings", findings.iter().map(|finding| finding.to_json(Some(places))).collect()));
-                face
-            }
-            Self::RulesMoved { present } => {
-                let mut face = Face::new(412, 1001, "rules-moved", "Other rules are in force than the ones expected").said(
-                    format!("Version {present} is in force."),
-                    format!("Read it, put your change on top of it, and push with If-Match: \"{present}\"."),
-                );
-                face.more.push(("present", (*present).into()));
-                face
-            }
+            Self::Rules { .. } => Face::new(422, 1001, "invalid-rules", "The rules are not good")
+                .said("The rules have errors; nothing was changed.", "Mend what the findings name and push again; `brevet config lint` shows the same list."),
+            Self::RulesMoved { present } => Face::new(412, 1001, "rules-moved", "Other rules are in force than the ones expected").said(
+                format!("Version {present} is in force."),
+                format!("Read it, put your change on top of it, and push with If-Match: \"{present}\"."),
+            ),
             Self::NoIfMatch => Face::new(428, 1001, "if-match-needed", "A push needs If-Match").said(
                 "The request does not say on which version of the rules it rests.",
                 "Send If-Match with the version in force in double quotes, \"0\" for the first push.",
             ),
-            Self::NeedsRoot(what) => {
-                let mut face = Face::new(403, 9109, "root-needed", "This push needs the root operator").said(
-                    "The push adds or widens an operator, an accepted takeover or an account.",
-                    "Push with the root operator's secret.",
-                );
-                face.more.push(("widened", what.clone().into()));
-                face
-            }
-            Self::LeavesLeases { removed, leases } => {
-                let mut face = Face::new(409, 1001, "leases-remain", "Live leases rest on what is removed").said(
-                    format!("The push removes {}.", removed.join(", ")),
-                    "Push with revoke=true to end these leases, or with keep=true to let them run out.",
-                );
-                face.more.push(("removed", removed.clone().into()));
-                face.more.push(("leases", leases.clone().into()));
-                face
-            }
+            Self::NeedsRoot(_) => Face::new(403, 9109, "root-needed", "This push needs the root operator").said(
+                "The push adds or widens an operator, an accepted takeover or an account.",
+                "Push with the root operator's secret.",
+            ),
+            Self::LeavesLeases { removed, .. } => Face::new(409, 1001, "leases-remain", "Live leases rest on what is removed").said(
+                format!("The push removes {}.", removed.join(", ")),
+                "Push with revoke=true to end these leases, or with keep=true to let them run out.",
+            ),
             Self::AccountHasLeases { accounts } => Face::new(409, 1001, "account-has-leases", "An account with live leases cannot be removed").said(
                 format!("Live leases are left in {}.", accounts.join(", ")),
                 "Revoke these leases or wait for their end, then push again.",
             ),
+        }
+    }
+}
+
+impl Fault {
+    /// Adds the facts that a program may use, as members of the problem.
+    pub fn tell_facts(&self, into: &mut Object) {
+        match self {
+            Self::Denied(denial) => denial.tell_evidence(into),
+            Self::Rules { findings, places } => {
+                let mut list = List::new();
+                findings.iter().for_each(|finding| list.push(&finding.to_json(Some(places))));
+                into.put("findings", &list);
+            }
+            Self::RulesMoved { present } => {
+                into.put("present", present);
+            }
+            Self::NeedsRoot(widened) => {
+                into.put("widened", widened);
+            }
+            Self::LeavesLeases { removed, leases } => {
+                into.put("removed", removed).put("leases", leases);
+            }
+            Self::Upstream(failure) => {
+                if let Some(status) = failure.status {
+                    into.put("upstream_status", &status);
+                }
+                if let Some(code) = failure.code {
+                    into.put("upstream_code", &code);
+                }
+            }
+            _ => {}
         }
     }
 }
@@ -428,11 +440,5 @@ fn upstream_face(failure: &Failure) -> Face {
     let mut face = Face::new(status, code, kind, title).said(failure.cause.clone(), failure.hint.clone());
     face.retry_after = failure.retry_after;
     face.should_retry = retry;
-    if let Some(status) = failure.status {
-        face.more.push(("upstream_status", status.into()));
-    }
-    if let Some(code) = failure.code {
-        face.more.push(("upstream_code", code.into()));
-    }
     face
 }

@@ -7,10 +7,11 @@
 
 use std::rc::Rc;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::broker::fault::{Fault, NoRules};
 use crate::broker::ports::{Ports, Unreachable, Visitor};
+use crate::json::Object;
 use crate::policy::Policy;
 use crate::rulebook::{RulebookAnswer, RulebookRequest, RulesMark};
 use crate::rules;
@@ -74,7 +75,7 @@ pub async fn load<P: Ports>(ports: &P, visitor: &Visitor) -> Result<Rc<InForce>,
         Ok(_) => Err(misunderstood("register of rules")),
         Err(unreachable) => match (known, checked) {
             (Some(known), Some(checked)) if is_younger(checked, now, LONGEST_WITHOUT_REGISTER) => {
-                ports.log(&json!({ "event": "register_unreachable", "reason": unreachable.reason }));
+                ports.log(&unreachable.event("register_unreachable"));
                 Ok(known)
             }
             _ => Err(Fault::Unreachable(unreachable)),
@@ -95,11 +96,11 @@ async fn fetch<P: Ports>(ports: &P, mark: &RulesMark) -> Result<String, Fault> {
     match ports.stored(&mark.digest.kv_key()).await {
         Ok(Some(json)) if RulesMark::of(mark.version, &json) == *mark => return Ok(json),
         // Somebody wrote to the key: the digest is in it, so no version of ours has another text.
-        Ok(Some(_)) => {
-            ports.log(&json!({ "event": "rules_copy_altered", "alarm": true, "version": mark.version }))
-        }
+        Ok(Some(_)) => ports.log(
+            Object::saying("event", "rules_copy_altered").put("alarm", &true).put("version", &mark.version),
+        ),
         Ok(None) => {}
-        Err(unreachable) => ports.log(&json!({ "event": "kv_unreachable", "reason": unreachable.reason })),
+        Err(unreachable) => ports.log(&unreachable.event("kv_unreachable")),
     }
     let answer = ports
         .rulebook(&RulebookRequest::Get { version: Some(mark.version) })

@@ -2,7 +2,6 @@
 //! verifications, and how often an address has asked. All of it may be lost at any time.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::rc::Rc;
 
@@ -12,6 +11,7 @@ use sha2::Sha256;
 use crate::broker::in_force::InForce;
 use crate::broker::verify::Validity;
 use crate::secret::Secret;
+use crate::sorted::SortedMap;
 use crate::time::{Seconds, Timestamp};
 
 /// How many answers are remembered: at about 300 bytes each, some hundred kilobytes of an instance's
@@ -29,8 +29,8 @@ pub const VISIT_WINDOW: Seconds = Seconds::of(60);
 /// address make 200 calls a second; a person or a job needs a handful.
 pub const MOST_VISITS: u32 = 120;
 
-type Answers = HashMap<[u8; 32], (Rc<Validity>, Timestamp)>;
-type Visits = HashMap<IpAddr, (Timestamp, u32)>;
+type Answers = SortedMap<[u8; 32], (Rc<Validity>, Timestamp)>;
+type Visits = SortedMap<IpAddr, (Timestamp, u32)>;
 
 /// One instance's memory.
 #[derive(Debug, Default)]
@@ -72,7 +72,7 @@ impl Memory {
     pub(super) fn remember(&self, place: [u8; 32], answer: Rc<Validity>, until: Timestamp, now: Timestamp) {
         let mut answers = self.answers.borrow_mut();
         if answers.len() >= MOST_ANSWERS {
-            answers.retain(|_, (_, until)| now < *until);
+            answers.retain(|(_, until)| now < *until);
         }
         if answers.len() >= MOST_ANSWERS {
             answers.clear();
@@ -82,7 +82,7 @@ impl Memory {
 
     /// Forgets what is remembered of a token, because it was just revoked, rolled or changed here.
     pub(super) fn forget_token(&self, token: crate::id::TokenId) {
-        self.answers.borrow_mut().retain(|_, (answer, _)| answer.id != Some(token));
+        self.answers.borrow_mut().retain(|(answer, _)| answer.id != Some(token));
     }
 
     /// Counts a visit. An error holds the seconds after which the address may come again.
@@ -91,7 +91,10 @@ impl Memory {
         if visits.len() >= MOST_ADDRESSES && !visits.contains_key(&address) {
             visits.clear();
         }
-        let (start, count) = visits.entry(address).or_insert((now, 0));
+        if !visits.contains_key(&address) {
+            visits.insert(address, (now, 0));
+        }
+        let Some((start, count)) = visits.get_mut(&address) else { return Ok(()) };
         let age = now.since(*start);
         if !(0..i64::from(VISIT_WINDOW.get())).contains(&age) {
             (*start, *count) = (now, 0);

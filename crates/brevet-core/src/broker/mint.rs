@@ -62,7 +62,7 @@ pub async fn mint<P: Ports>(
         match session.ask(ports, grant.account().owner(), operation).await? {
             Said::Answer(Answer::Valued { lease, value }) => {
                 let notes = grant.notes().iter().map(ToString::to_string).collect();
-                return Ok((Issued { lease: *lease, value, notes }, grant.account().clone()));
+                return Ok((Issued { lease: *lease, value: value.0, notes }, grant.account().clone()));
             }
             Said::Answer(_) => return Err(Fault::Ledger(Refusal::Protocol)),
             Said::Again => {}

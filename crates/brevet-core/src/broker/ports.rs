@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::broker::memory::Memory;
 use crate::cloudflare::{Failure, Parents, TokenOwner, Verified};
+use crate::json::Object;
 use crate::ledger::name::Pepper;
 use crate::ledger::protocol::{Answer, Request};
 use crate::rulebook::{RulebookAnswer, RulebookRequest};
@@ -21,6 +22,15 @@ pub struct Unreachable {
     pub part: &'static str,
     /// The reason. It holds no secret.
     pub reason: String,
+}
+
+impl Unreachable {
+    /// The event of this name, for the log.
+    pub fn event(&self, name: &str) -> Object {
+        let mut event = Object::saying("event", name);
+        event.text("part", self.part).text("reason", &self.reason);
+        event
+    }
 }
 
 /// What was configured for this deployment, outside the rules.
@@ -85,7 +95,7 @@ pub trait Ports {
     ) -> impl Future<Output = Result<Value, Failure>>;
 
     /// Writes a structured line to the log. It must hold no secret.
-    fn log(&self, event: &Value);
+    fn log(&self, event: &Object);
 }
 
 /// Who stands behind a request, before anything of it is believed.

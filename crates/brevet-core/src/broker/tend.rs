@@ -285,7 +285,7 @@ pub async fn roll_found<P: Ports>(
 ) -> Result<(Issued, Account), Fault> {
     match carry_out(ports, session, found, &policy::Change::Roll, |_, _| Change::Roll).await? {
         (Answer::Valued { lease, value }, account) => {
-            Ok((Issued { lease: *lease, value, notes: Vec::new() }, account))
+            Ok((Issued { lease: *lease, value: value.0, notes: Vec::new() }, account))
         }
         _ => Err(Fault::Ledger(Refusal::Protocol)),
     }

@@ -164,18 +164,20 @@ async fn ask<P: Ports>(ports: &P, candidates: &[TokenOwner], value: &Secret) -> 
 /// The endpoints that may know a value, the likeliest first. A prefix tells the family; without one,
 /// it may be either.
 fn candidates(in_force: &InForce, family: Option<Family>) -> Vec<TokenOwner> {
-    let mut owners: Vec<TokenOwner> = in_force.policy.accounts().map(|account| account.owner()).collect();
+    let owners = || in_force.policy.accounts().map(|account| account.owner());
     let is_user = |owner: &TokenOwner| matches!(owner, TokenOwner::User(_));
-    match family {
-        Some(Family::User) => owners.retain(is_user),
-        Some(Family::Account) => owners.retain(|owner| !is_user(owner)),
-        None => owners.sort_by_key(|owner| !is_user(owner)),
+    let mut found: Vec<TokenOwner> = Vec::new();
+    if family != Some(Family::Account) {
+        found.extend(owners().filter(is_user));
+    }
+    if family != Some(Family::User) {
+        found.extend(owners().filter(|owner| !is_user(owner)));
     }
     // The user endpoint takes its user from the value: it can be asked although the rules know none.
-    if family != Some(Family::Account) && !owners.iter().any(is_user) {
-        owners.extend(UNKNOWN_USER.parse().map(TokenOwner::User));
+    if family != Some(Family::Account) && !found.iter().any(is_user) {
+        found.extend(UNKNOWN_USER.parse().map(TokenOwner::User));
     }
-    owners
+    found
 }
 
 /// The lease of a token that was just verified, for whoever may see it.

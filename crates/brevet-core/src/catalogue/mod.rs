@@ -13,6 +13,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use crate::id::GroupId;
+use crate::sorted::{distinct, in_order};
 
 pub use spelling::{MAX_SUGGESTIONS, closest};
 
@@ -316,10 +317,8 @@ impl Catalogue {
             (None, _) => Err(NameError::Unknown { suggestions: self.suggestions(name, None) }),
             (Some(group), None) => Ok(group),
             (Some(first), Some(second)) => {
-                let mut scopes: Vec<_> =
-                    [first, second].into_iter().chain(found).map(|group| group.scope).collect();
-                scopes.sort_unstable();
-                Err(NameError::Ambiguous { scopes })
+                let scopes = [first, second].into_iter().chain(found).map(|group| group.scope).collect();
+                Err(NameError::Ambiguous { scopes: in_order(scopes, |one, other| one < other) })
             }
         }
     }
@@ -355,16 +354,14 @@ impl Catalogue {
     fn suggestions(&self, name: &str, scope: Option<Scope>) -> Vec<(String, Scope)> {
         // The right name in another scope is the likeliest mistake.
         let elsewhere = self.groups.iter().filter(|group| group.name == name && Some(group.scope) != scope);
-        let mut suggestions: Vec<_> = elsewhere.map(|group| (name.to_owned(), group.scope)).collect();
-        suggestions.sort();
+        let mut suggestions = distinct(elsewhere.map(|group| (name.to_owned(), group.scope)).collect());
         if suggestions.is_empty() {
             let current = spelling::current_name(name);
             let in_scope = |group: &&Group| scope.is_none_or(|scope| group.scope == scope);
             let names: Vec<_> = self.groups.iter().filter(in_scope).collect();
             for close in closest(&current, names.iter().map(|group| group.name())) {
-                let mut same: Vec<_> = names.iter().filter(|group| group.name == close).collect();
-                same.sort_by_key(|group| group.scope);
-                suggestions.extend(same.into_iter().map(|group| (close.to_owned(), group.scope)));
+                let same = names.iter().filter(|group| group.name == close);
+                suggestions.extend(distinct(same.map(|group| (close.to_owned(), group.scope)).collect()));
             }
         }
         suggestions.truncate(MAX_SUGGESTIONS);

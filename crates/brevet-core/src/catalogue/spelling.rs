@@ -1,5 +1,6 @@
 //! "Did you mean": which of some names a misspelt one may stand for.
 
+use crate::sorted::distinct;
 /// The most names to suggest. More would hide the right one.
 pub const MAX_SUGGESTIONS: usize = 3;
 
@@ -40,7 +41,7 @@ pub fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     let allowed = wanted.len().div_ceil(3).min(6);
     let mut near: Vec<(usize, &'a str)> = Vec::new();
     for candidate in candidates {
-        let letters: Vec<char> = candidate.to_lowercase().chars().collect();
+        let letters: Vec<char> = candidate.to_ascii_lowercase().chars().collect();
         let distance = if letters.len().abs_diff(wanted.len()) <= allowed {
             distance(&wanted, &letters)
         } else {
@@ -52,9 +53,7 @@ pub fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
             near.push((allowed + 1, candidate));
         }
     }
-    near.sort_unstable();
-    near.dedup();
-    near.into_iter().take(MAX_SUGGESTIONS).map(|(_, name)| name).collect()
+    distinct(near).into_iter().take(MAX_SUGGESTIONS).map(|(_, name)| name).collect()
 }
 
 /// Letters to insert, delete or replace to make one of the other (Levenshtein).

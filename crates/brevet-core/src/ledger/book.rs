@@ -2,13 +2,12 @@
 //! the statements of one call stand together or not at all.
 
 use crate::id::{LeaseId, TokenId};
+use crate::json::{from_text, record, to_text, variants};
 use crate::ledger::lease::{End, Lease, State};
 use crate::ledger::schema::STEPS;
 use crate::ledger::sql::{Row, Sql, SqlError, SqlValue, migrate};
 use crate::rulebook::RulesMark;
 use crate::time::Timestamp;
-
-use serde::{Deserialize, Serialize};
 
 /// The most leases in one answer: a page of JSON that stays far below the runtime's limits.
 pub const MOST_LISTED: u32 = 100;
@@ -17,7 +16,7 @@ pub const MOST_LISTED: u32 = 100;
 pub const MOST_LIVE: u32 = 500;
 
 /// Which leases a list shall hold.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
     /// Only this owner's.
     pub owner: Option<String>,
@@ -34,7 +33,7 @@ pub struct Filter {
 }
 
 /// A place in the list of leases, newest first: the lease last seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct After {
     /// When it was created.
     pub created: Timestamp,
@@ -43,7 +42,7 @@ pub struct After {
 }
 
 /// Which page of one owner's tokens, as Cloudflare's own list counts them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page {
     /// Whose; all owners' where there is none.
     pub owner: Option<String>,
@@ -58,8 +57,7 @@ pub struct Page {
 }
 
 /// How a lease is named in a request: by its own id or by its token's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LeaseKey {
     /// By the lease's id.
     Lease(LeaseId),
@@ -73,6 +71,14 @@ impl LeaseKey {
         text.parse().map(Self::Lease).or_else(|_| text.parse().map(Self::Token)).ok()
     }
 }
+
+record!(Filter { owner, grant, template, state, run, expiring_before });
+record!(After { created, id });
+record!(Page { owner, offset, limit, descending, include_expired });
+variants!(LeaseKey {
+    "lease" => Lease { 0: lease },
+    "token" => Token { 0: token },
+});
 
 /// The book of one ledger.
 #[derive(Debug)]
@@ -239,7 +245,7 @@ impl<S: Sql> Book<S> {
                 " AND (grant_name IN (SELECT value FROM json_each(?)) OR owner IN (SELECT value FROM json_each(?)))",
             );
             for names in [grants, owners] {
-                bound.push(SqlValue::Text(serde_json::to_string(names).map_err(|_| SqlError::Row("lease"))?));
+                bound.push(SqlValue::Text(to_text(names)));
             }
         }
         statement.push_str(" ORDER BY created, id LIMIT ?");
@@ -276,7 +282,7 @@ impl<S: Sql> Book<S> {
     /// The database's.
     pub fn take_rules(&self, mark: &RulesMark, json: &str) -> Result<(), SqlError> {
         let version = i64::try_from(mark.version).map_err(|_| SqlError::Row("rules"))?;
-        let text = serde_json::to_string(mark).map_err(|_| SqlError::Row("rules"))?;
+        let text = to_text(mark);
         self.sql
             .run(
                 "INSERT INTO rules (only, version, mark, json) VALUES (1, ?, ?, ?)
@@ -315,7 +321,7 @@ impl<S: Sql> Book<S> {
 }
 
 fn columns(lease: &Lease) -> Result<Vec<SqlValue>, SqlError> {
-    let body = serde_json::to_string(lease).map_err(|_| SqlError::Row("lease"))?;
+    let body = to_text(lease);
     Ok(vec![
         SqlValue::text(lease.token_id.as_ref().map(TokenId::as_str)),
         lease.owner.as_str().into(),
@@ -334,14 +340,14 @@ fn columns(lease: &Lease) -> Result<Vec<SqlValue>, SqlError> {
 
 fn lease_of(row: &Row) -> Result<Lease, SqlError> {
     match row.first() {
-        Some(SqlValue::Text(body)) => serde_json::from_str(body).map_err(|_| SqlError::Row("lease")),
+        Some(SqlValue::Text(body)) => from_text(body).ok_or(SqlError::Row("lease")),
         _ => Err(SqlError::Row("lease")),
     }
 }
 
 fn mark_of(value: &SqlValue) -> Result<RulesMark, SqlError> {
     match value {
-        SqlValue::Text(text) => serde_json::from_str(text).map_err(|_| SqlError::Row("rules")),
+        SqlValue::Text(text) => from_text(text).ok_or(SqlError::Row("rules")),
         _ => Err(SqlError::Row("rules")),
     }
 }

@@ -1,15 +1,14 @@
 //! A lease: one minted token in the books.
 
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::cloudflare::{TokenSpec, TokenView};
 use crate::id::{LeaseId, TokenId};
+use crate::json::{record, words};
 use crate::time::Timestamp;
 
 /// Where a lease stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum State {
     /// Written before the create; not known yet to be at Cloudflare.
     Pending,
@@ -24,8 +23,7 @@ pub enum State {
 }
 
 /// How a lease ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum End {
     /// Its time was up.
     Expired,
@@ -39,22 +37,6 @@ pub enum End {
     NeverCreated,
 }
 
-macro_rules! words {
-    ($kind:ident { $($variant:ident = $word:literal),+ $(,)? }) => {
-        impl $kind {
-            /// The word for it in the books and in answers.
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $word),+ }
-            }
-
-            /// Reads the word back.
-            pub fn from_word(word: &str) -> Option<Self> {
-                match word { $($word => Some(Self::$variant),)+ _ => None }
-            }
-        }
-    };
-}
-
 words!(State { Pending = "pending", Active = "active", Revoking = "revoking", Stuck = "stuck", Ended = "ended" });
 words!(End {
     Expired = "expired",
@@ -66,7 +48,7 @@ words!(End {
 
 /// What the caller wrote, to be given back as it was written: clients that compare what they sent
 /// with what they read would else see a difference for ever.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct AsAsked {
     /// The name the caller chose.
     pub name: Option<String>,
@@ -77,7 +59,7 @@ pub struct AsAsked {
 }
 
 /// One minted token in the books. It never holds the value.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Lease {
     /// Its id for ever.
     pub id: LeaseId,
@@ -132,6 +114,36 @@ pub struct Lease {
     /// Counts its changes, so that a decision made on an older state is noticed.
     pub revision: u32,
 }
+
+record!(AsAsked { name, expires_on, not_before });
+record!(Lease {
+    id,
+    token_id,
+    name,
+    owner,
+    caller,
+    grant,
+    template,
+    rule,
+    rules_version,
+    state,
+    end,
+    disabled,
+    created,
+    issued_on,
+    modified_on,
+    not_before,
+    expires_on,
+    ended_on,
+    policies,
+    shown_policies,
+    condition,
+    asked,
+    escapes_books,
+    takeover,
+    run,
+    revision,
+});
 
 impl Lease {
     /// The token as it should be at Cloudflare.

@@ -15,6 +15,7 @@ use std::cell::RefCell;
 
 use crate::cloudflare::{Cloudflare, Parents, TokenOwner};
 use crate::id::LeaseId;
+use crate::json::{from_text, to_text};
 use crate::ledger::book::{Book, LeaseKey};
 use crate::ledger::lease::{End, Lease, State};
 use crate::ledger::protocol::{Answer, Operation, PROTOCOL, ParentHealth, Refusal, Request};
@@ -207,9 +208,7 @@ impl<S: Sql, C: Cloudflare, K: Clock> Office<S, C, K> {
             Operation::CheckParents(parents) => self.check_parents(&parents).await,
             Operation::Health => {
                 let text = self.book.note(HEALTH)?;
-                let health = text
-                    .map(|text| serde_json::from_str(&text).map_err(|_| SqlError::Row("meta")))
-                    .transpose()?;
+                let health = text.map(|text| from_text(&text).ok_or(SqlError::Row("meta"))).transpose()?;
                 Ok(Answer::Health(health))
             }
         }
@@ -311,7 +310,7 @@ impl<S: Sql, C: Cloudflare, K: Clock> Office<S, C, K> {
                 ParentHealth { checked_at, secret: None, expires_on: None, failure: Some(failure) }
             }
         };
-        let text = serde_json::to_string(&health).map_err(|_| SqlError::Row("meta"))?;
+        let text = to_text(&health);
         self.book.keep_note(HEALTH, &text)?;
         Ok(Answer::Health(Some(health)))
     }

@@ -3,10 +3,11 @@
 //! Worker and object are rolled out minutes apart: every message carries a protocol version, and an
 //! object answers the version before its own too.
 
-use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::cloudflare::{Failure, Parents, TokenView};
 use crate::id::LeaseId;
+use crate::json::{FromJson, ToJson, record, variants, words};
 use crate::ledger::book::{After, Filter, LeaseKey, Page};
 use crate::ledger::lease::{AsAsked, Lease};
 use crate::rulebook::RulesMark;
@@ -17,7 +18,7 @@ use crate::time::Timestamp;
 pub const PROTOCOL: u16 = 1;
 
 /// A question to a ledger.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug)]
 pub struct Request {
     /// The protocol of the Worker that asks.
     pub protocol: u16,
@@ -30,8 +31,7 @@ pub struct Request {
 }
 
 /// What is asked of a ledger.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Debug)]
 pub enum Operation {
     /// Write the intent, create the token, complete the lease.
     Create {
@@ -97,8 +97,7 @@ pub enum Operation {
 }
 
 /// A change of a lease.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Debug)]
 pub enum Change {
     /// The token ends at another moment.
     Renew {
@@ -133,16 +132,14 @@ pub enum Change {
 }
 
 /// What a ledger answers.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug)]
 pub enum Answer {
     /// A value, for the only time.
     Valued {
         /// The lease.
         lease: Box<Lease>,
         /// The value.
-        #[serde(with = "shown_once")]
-        value: Secret,
+        value: ShownOnce,
     },
     /// A lease, and the token as Cloudflare shows it where that was asked.
     Lease {
@@ -176,8 +173,7 @@ pub enum Answer {
 }
 
 /// Why the books refuse.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// No such lease, or not the caller's. The two are not told apart: nobody learns of another's
     /// leases by asking.
@@ -199,7 +195,7 @@ pub enum Refusal {
 }
 
 /// What is known of a parent token.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParentHealth {
     /// When it was checked.
     pub checked_at: Timestamp,
@@ -212,17 +208,68 @@ pub struct ParentHealth {
 }
 
 /// A value crosses from the object to the Worker once, inside the installation. This is the only
-/// place where a secret is written into a message.
-mod shown_once {
-    use serde::{Deserialize, Deserializer, Serializer};
+/// form in which a secret is written into a message.
+#[derive(Debug)]
+pub struct ShownOnce(pub Secret);
 
-    use crate::secret::Secret;
-
-    pub(super) fn serialize<S: Serializer>(value: &Secret, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(value.expose())
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error> {
-        String::deserialize(deserializer).map(Secret::new)
+impl ToJson for ShownOnce {
+    fn write(&self, text: &mut String) {
+        self.0.expose().write(text);
     }
 }
+
+impl FromJson for ShownOnce {
+    fn read(value: Option<Value>, sound: &mut bool) -> Self {
+        Self(Secret::new(String::read(value, sound)))
+    }
+}
+
+record!(Request { protocol, rules, owner, operation });
+variants!(Operation {
+    "health" => Health {},
+    "create" => Create { lease: lease, parents: parents },
+    "change" => Change { lease: lease, revision: revision, parents: parents, change: change },
+    "revoke" => Revoke { key: key, parents: parents },
+    "read" => Read { key: key, ask_cloudflare: ask_cloudflare },
+    "list" => List { filter: filter, after: after, limit: limit },
+    "page" => Page { 0: page },
+    "live" => Live { grants: grants, owners: owners, limit: limit },
+    "take_rules" => TakeRules { json: json },
+    "check_parents" => CheckParents { 0: parents },
+});
+variants!(Change {
+    "roll" => Roll {},
+    "renew" => Renew { expires_on: expires_on, asked: asked },
+    "update" => Update {
+        policies: policies,
+        condition: condition,
+        not_before: not_before,
+        expires_on: expires_on,
+        disabled: disabled,
+        asked: asked,
+        escapes_books: escapes_books,
+        takeover: takeover,
+        rule: rule
+    },
+});
+variants!(Answer {
+    "done" => Done {},
+    "valued" => Valued { lease: lease, value: value },
+    "lease" => Lease { lease: lease, view: view },
+    "leases" => Leases { leases: leases, total: total },
+    "health" => Health { 0: health },
+    "rules_newer" => RulesNewer { mark: mark, json: json },
+    "refused" => Refused { 0: why },
+    "failed" => Failed { 0: failure },
+});
+words!(Refusal {
+    NotFound = "not_found",
+    Ended = "ended",
+    Busy = "busy",
+    Moved = "moved",
+    NotActive = "not_active",
+    RulesDiffer = "rules_differ",
+    Protocol = "protocol",
+    Database = "database",
+});
+record!(ParentHealth { checked_at, secret, expires_on, failure });

@@ -7,6 +7,7 @@ use super::Policy;
 use crate::bearer::Bearer;
 use crate::rules::document::Powers;
 use crate::secret::{Secret, SecretDigest};
+use crate::sorted::in_order;
 use crate::time::Timestamp;
 
 /// The bootstrap operator, whose secret is the Worker secret `BREVET_OPERATOR_SECRET`.
@@ -148,9 +149,8 @@ pub(crate) enum Holder {
 pub(crate) struct Secrets(Vec<(SecretDigest, Holder)>);
 
 impl Secrets {
-    pub(crate) fn new(mut secrets: Vec<(SecretDigest, Holder)>) -> Self {
-        secrets.sort_unstable_by(|(one, _), (other, _)| one.as_bytes().cmp(other.as_bytes()));
-        Self(secrets)
+    pub(crate) fn new(secrets: Vec<(SecretDigest, Holder)>) -> Self {
+        Self(in_order(secrets, |(one, _), (other, _)| one.as_bytes() < other.as_bytes()))
     }
 
     fn holder(&self, digest: &SecretDigest) -> Option<&Holder> {

@@ -1,55 +1,65 @@
 //! What a caller may be told of itself.
 
-use serde_json::{Value, json};
-
 use super::reach::{Line, ZoneBounds};
 use super::{Caller, GrantEntry, Policy};
+use crate::json::{List, Object};
 
 impl Policy {
     /// The caller, and what its grants allow it: its own grants alone.
-    pub fn whoami(&self, caller: &Caller) -> Value {
+    pub fn whoami(&self, caller: &Caller) -> Object {
+        let mut told = Object::new();
         match caller {
-            Caller::Operator { name, powers } => json!({
-                "kind": "operator",
-                "name": name,
-                "owner": caller.owner(),
-                "powers": powers.words().collect::<Vec<_>>(),
-            }),
-            Caller::Client { name } => json!({
-                "kind": "client",
-                "name": name,
-                "owner": caller.owner(),
-                "grants": self.grants_of_client(name).map(|grant| self.tell_grant(grant)).collect::<Vec<_>>(),
-            }),
+            Caller::Operator { name, powers } => {
+                told.text("kind", "operator").text("name", name).text("owner", &caller.owner());
+                let mut words = List::new();
+                powers.words().for_each(|word| words.push(word));
+                told.put("powers", &words);
+            }
+            Caller::Client { name } => {
+                told.text("kind", "client").text("name", name).text("owner", &caller.owner());
+                let mut grants = List::new();
+                self.grants_of_client(name).for_each(|grant| grants.push(&self.tell_grant(grant)));
+                told.put("grants", &grants);
+            }
         }
+        told
     }
 
-    fn tell_grant(&self, grant: &GrantEntry) -> Value {
-        json!({
-            "name": grant.name,
-            "enabled": grant.enabled,
-            "mode": if grant.audit { "audit" } else { "enforce" },
-            "allow": grant.lines.iter().map(|line| self.tell_line(line)).collect::<Vec<_>>(),
-            "operations": grant.operations.words().collect::<Vec<_>>(),
-            "ttl": grant.ttl.map(crate::time::Seconds::get),
-            "max_ttl": grant.max_ttl.map(crate::time::Seconds::get),
-            "default_ttl": grant.default_ttl,
-            "condition": grant.condition.to_json(),
-        })
+    fn tell_grant(&self, grant: &GrantEntry) -> Object {
+        let mut told = Object::new();
+        let mut lines = List::new();
+        grant.lines.iter().for_each(|line| lines.push(&self.tell_line(line)));
+        let mut operations = List::new();
+        grant.operations.words().for_each(|word| operations.push(word));
+        told.text("name", &grant.name)
+            .put("enabled", &grant.enabled)
+            .text("mode", if grant.audit { "audit" } else { "enforce" })
+            .put("allow", &lines)
+            .put("operations", &operations)
+            .put("ttl", &grant.ttl.map(crate::time::Seconds::get))
+            .put("max_ttl", &grant.max_ttl.map(crate::time::Seconds::get))
+            .put("default_ttl", &grant.default_ttl)
+            .put("condition", &grant.condition.to_json());
+        told
     }
 
-    fn tell_line(&self, line: &Line) -> Value {
-        let accounts = line.bounds.accounts.iter().filter_map(|at| self.accounts.get(*at));
-        let zone = match &line.bounds.zones {
-            ZoneBounds::None | ZoneBounds::Free => Value::Null,
-            ZoneBounds::All => "*".into(),
-            ZoneBounds::From(zones) => zones.iter().map(|zone| zone.name.as_str()).collect(),
+    fn tell_line(&self, line: &Line) -> Object {
+        let mut told = Object::new();
+        let mut accounts = List::new();
+        for account in line.bounds.accounts.iter().filter_map(|at| self.accounts.get(*at)) {
+            accounts.push(account.name());
+        }
+        told.put("template", &line.template).put("account", &accounts);
+        match &line.bounds.zones {
+            ZoneBounds::None | ZoneBounds::Free => told.put("zone", &None::<String>),
+            ZoneBounds::All => told.text("zone", "*"),
+            ZoneBounds::From(zones) => {
+                let mut names = List::new();
+                zones.iter().for_each(|zone| names.push(&zone.name));
+                told.put("zone", &names)
+            }
         };
-        json!({
-            "template": line.template,
-            "account": accounts.map(|account| account.name()).collect::<Vec<_>>(),
-            "zone": zone,
-            "raw": line.raw,
-        })
+        told.put("raw", &line.raw);
+        told
     }
 }

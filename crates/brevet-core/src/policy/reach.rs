@@ -4,6 +4,7 @@
 //! give another. So a line is its accounts, its zones and its template, and nothing is substituted
 //! into anything.
 
+use crate::sorted::distinct;
 use crate::sorted::{SortedMap, SortedSet};
 
 use super::denial::Denial;
@@ -80,7 +81,7 @@ impl Wish {
         for (name, values) in params {
             match name.as_str() {
                 "account" => {
-                    let mut accounts = values
+                    let accounts = values
                         .iter()
                         .map(|value| {
                             policy
@@ -88,9 +89,7 @@ impl Wish {
                                 .ok_or_else(|| Denial::UnknownAccount { value: value.clone() })
                         })
                         .collect::<Result<Vec<_>, _>>()?;
-                    accounts.sort_unstable();
-                    accounts.dedup();
-                    wish.accounts = Some(accounts);
+                    wish.accounts = Some(distinct(accounts));
                 }
                 "zone" if values.iter().any(|value| value == ALL_ZONES) => {
                     if values.len() > 1 {

@@ -1,7 +1,6 @@
 //! The register of rules in the `RULES` object.
 
-use serde::{Deserialize, Serialize};
-
+use crate::json::{from_text, record, to_text, variants};
 use crate::ledger::sql::{Sql, SqlError, SqlValue, migrate};
 use crate::rulebook::version::RulesMark;
 use crate::time::Timestamp;
@@ -23,8 +22,7 @@ const STEPS: &[&[&str]] = &[&[
 ]];
 
 /// A question to the `RULES` object.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Debug)]
 pub enum RulebookRequest {
     /// Which version is in force?
     Head,
@@ -51,8 +49,7 @@ pub enum RulebookRequest {
 }
 
 /// What the `RULES` object answers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RulebookAnswer {
     /// The version in force; none was pushed yet where there is none.
     Head(Option<RulesMark>),
@@ -72,8 +69,7 @@ pub enum RulebookAnswer {
 }
 
 /// Why a push is refused.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PushRefusal {
     /// Another version is in force than the pusher has seen.
     Moved {
@@ -85,7 +81,7 @@ pub enum PushRefusal {
 }
 
 /// A version as it is kept.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kept {
     /// Its number and digest.
     pub mark: RulesMark,
@@ -98,6 +94,25 @@ pub struct Kept {
     /// Who pushed it.
     pub pushed_by: String,
 }
+
+record!(Kept { mark, json, source_map, pushed_at, pushed_by });
+variants!(RulebookRequest {
+    "head" => Head {},
+    "get" => Get { version: version },
+    "history" => History {},
+    "push" => Push { expected: expected, json: json, source_map: source_map, ledgers: ledgers, by: by },
+});
+variants!(PushRefusal {
+    "database" => Database {},
+    "moved" => Moved { present: present },
+});
+variants!(RulebookAnswer {
+    "head" => Head { 0: mark },
+    "version" => Version { 0: kept },
+    "history" => History { 0: versions },
+    "pushed" => Pushed { mark: mark, missing: missing },
+    "refused" => Refused { 0: why },
+});
 
 /// The register of rules.
 #[derive(Debug)]
@@ -170,7 +185,7 @@ impl<S: Sql> Register<S> {
         }
         let mark = RulesMark::of(present.saturating_add(1), json);
         let number = i64::try_from(mark.version).unwrap_or(i64::MAX);
-        let text = serde_json::to_string(&mark).map_err(|_| SqlError::Row("version"))?;
+        let text = to_text(&mark);
         // The version itself comes last: where a statement fails, the old rules stay in force, and at
         // most a ledger is given them once more.
         for ledger in ledgers {
@@ -215,7 +230,7 @@ impl<S: Sql> Register<S> {
 
 fn mark_of(value: Option<&SqlValue>) -> Result<RulesMark, SqlError> {
     match value {
-        Some(SqlValue::Text(text)) => serde_json::from_str(text).map_err(|_| SqlError::Row("version")),
+        Some(SqlValue::Text(text)) => from_text(text).ok_or(SqlError::Row("version")),
         _ => Err(SqlError::Row("version")),
     }
 }

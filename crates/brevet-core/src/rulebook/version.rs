@@ -1,11 +1,12 @@
 //! How a version of the rules is told from every other.
 
-use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use crate::json::{FromJson, ToJson, record};
+
 /// The SHA-256 of the rules' JSON, in 64 lower-case hexadecimal digits.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RulesDigest(String);
 
 impl RulesDigest {
@@ -26,14 +27,28 @@ impl RulesDigest {
     }
 }
 
+impl ToJson for RulesDigest {
+    fn write(&self, text: &mut String) {
+        self.0.write(text);
+    }
+}
+
+impl FromJson for RulesDigest {
+    fn read(value: Option<Value>, sound: &mut bool) -> Self {
+        Self(String::read(value, sound))
+    }
+}
+
 /// A version of the rules and the digest of its JSON. Version 0 stands for "none was ever pushed".
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RulesMark {
     /// Counts the pushes.
     pub version: u64,
     /// The digest of the JSON.
     pub digest: RulesDigest,
 }
+
+record!(RulesMark { version, digest });
 
 impl RulesMark {
     /// The mark of this JSON as this version.

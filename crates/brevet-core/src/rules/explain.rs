@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde_json::{Value, json};
+use crate::json::Object;
 
 use super::document::{MAX_LIFETIME, MAX_REASON_BYTES, VERSION};
 use super::finding::{Finding, PatternProblem, Problem, Section, Severity, UrlProblem};
@@ -30,20 +30,17 @@ impl Finding {
 
     /// The finding for a machine and a person; with a source map also the line and column in the file
     /// that the rules came from.
-    pub fn to_json(&self, map: Option<&SourceMap>) -> Value {
-        let mut value = json!({
-            "severity": self.severity.to_string(),
-            "pointer": self.pointer,
-            "code": self.problem.code(),
-            "message": self.message(),
-            "help": self.help(),
-        });
-        let place = map.and_then(|map| map.locate(&self.pointer));
-        if let (Some(place), Some(members)) = (place, value.as_object_mut()) {
-            members.insert("line".to_owned(), place.line.into());
-            members.insert("column".to_owned(), place.column.into());
+    pub fn to_json(&self, map: Option<&SourceMap>) -> Object {
+        let mut told = Object::new();
+        told.text("severity", &self.severity.to_string())
+            .text("pointer", &self.pointer)
+            .text("code", self.problem.code())
+            .text("message", &self.message())
+            .text("help", &self.help());
+        if let Some(place) = map.and_then(|map| map.locate(&self.pointer)) {
+            told.put("line", &place.line).put("column", &place.column);
         }
-        value
+        told
     }
 }
 

@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::finding::{Finding, Kind, Problem, Severity};
 use crate::catalogue::closest;
+use crate::sorted::in_order;
 use crate::time::{Seconds, Timestamp};
 
 /// The findings so far.
@@ -20,9 +21,8 @@ impl Findings {
     }
 
     /// The errors and warnings, errors first, else in the order in which they were found.
-    pub(super) fn sorted(mut self) -> Vec<Finding> {
-        self.0.sort_by_key(|finding| finding.severity);
-        self.0
+    pub(super) fn sorted(self) -> Vec<Finding> {
+        in_order(self.0, |one, other| one.severity < other.severity)
     }
 
     pub(super) fn count(&self) -> usize {

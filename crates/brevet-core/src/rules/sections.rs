@@ -1,6 +1,7 @@
 //! Reads every section of the rules but the grants.
 
 use crate::sorted::SortedMap;
+use crate::sorted::distinct;
 
 use serde_json::Value;
 
@@ -240,8 +241,7 @@ fn zones(
         let (account, account_id) = account?;
         Some(ZoneRule { id: id?, account, account_id })
     });
-    let mut ids: Vec<_> = zones.iter().map(|(name, rule)| (rule.id, name)).collect();
-    ids.sort_unstable();
+    let ids = distinct(zones.iter().map(|(name, rule)| (rule.id, name)).collect());
     for pair in ids.windows(2) {
         if let [(first, one), (second, other)] = pair
             && first == second

@@ -5,7 +5,7 @@
 
 use crate::sorted::SortedMap;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// The most entries a map may have: a file of the largest size has fewer values.
 pub const MAX_ENTRIES: usize = 50_000;
@@ -59,7 +59,10 @@ impl SourceMap {
 
     /// The map as JSON: `{"/grant/x/ttl": [12, 7]}`.
     pub fn to_json(&self) -> Value {
-        self.0.iter().map(|(pointer, place)| (pointer.clone(), json!([place.line, place.column]))).collect()
+        self.0
+            .iter()
+            .map(|(pointer, place)| (pointer.clone(), Value::from(vec![place.line, place.column])))
+            .collect()
     }
 
     /// Reads [`SourceMap::to_json`] back.
@@ -103,6 +106,8 @@ impl std::error::Error for SourceMapError {}
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    use serde_json::json;
 
     fn map(value: Value) -> Result<SourceMap, SourceMapError> {
         SourceMap::from_json(&value)

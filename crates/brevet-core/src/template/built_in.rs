@@ -3,6 +3,7 @@
 use super::{Row, Template};
 use crate::access::Family;
 use crate::catalogue::{Catalogue, Scope};
+use crate::sorted::in_order;
 use crate::time::Seconds;
 
 /// How long a token of a built-in template lives where nobody says: long enough for a job's step.
@@ -111,10 +112,9 @@ pub fn built_in(name: &str, catalogue: &Catalogue) -> Option<Template> {
     let rows: Vec<Row> = if name == "read-all-resources" {
         // Templates cannot name buckets; the account's R2 group reads them all.
         let reads = catalogue.iter().filter(|group| group.name().ends_with(" Read"));
-        let mut rows: Vec<_> =
+        let rows =
             reads.filter(|group| group.scope() != Scope::Bucket).map(|group| Row::of(group, None)).collect();
-        rows.sort_by(|a, b| (a.scope, &a.name).cmp(&(b.scope, &b.name)));
-        rows
+        in_order(rows, |a, b| (a.scope, &a.name) < (b.scope, &b.name))
     } else {
         let row = |(name, scope, family): &Entry| Some(Row::of(catalogue.find(name, *scope)?, *family));
         entries.iter().filter_map(row).collect()

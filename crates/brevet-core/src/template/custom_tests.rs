@@ -1,5 +1,8 @@
 use super::tests::{account, one_zone, template};
 use super::*;
+use crate::json::to_value;
+
+use serde_json::json;
 use crate::catalogue::NameError;
 
 fn dns_write() -> Permission<'static> {
@@ -94,7 +97,7 @@ fn refuses_more_groups_than_its_bound_and_takes_the_bound() {
 
 #[test]
 fn its_summary_has_no_title_and_is_not_built_in() {
-    let own = custom(&[dns_write()], None).unwrap().summary();
+    let own = to_value(&custom(&[dns_write()], None).unwrap().summary());
     assert_eq!((own.get("title"), &own["built_in"]), (None, &json!(false)));
     assert_eq!(own["parameters"][1]["required"], true);
 }

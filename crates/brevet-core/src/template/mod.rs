@@ -10,11 +10,10 @@ mod render;
 
 use crate::sorted::SortedSet;
 
-use serde_json::{Value, json};
-
 use crate::access::Family;
 use crate::catalogue::{Catalogue, Group, Scope};
 use crate::id::GroupId;
+use crate::json::{List, Object};
 use crate::time::Seconds;
 
 pub use built_in::{BUILT_IN_NAMES, built_in, built_ins};
@@ -223,39 +222,39 @@ impl Template {
     }
 
     /// The template as `GET /v1/templates` shows it.
-    pub fn summary(&self) -> Value {
-        let parameters: Vec<Value> = self
-            .parameters()
-            .iter()
-            .map(|parameter| match parameter {
-                Parameter::Account => json!({ "name": "account", "required": false, "several": false }),
-                Parameter::Zone => json!({ "name": "zone", "required": self.needs_zone(), "several": true }),
-            })
-            .collect();
-        let groups: Vec<Value> = self
-            .rows
-            .iter()
-            .map(|row| {
-                let mut group = json!({ "id": row.id, "name": &*row.name, "scope": row.scope.word() });
-                if let (Some(family), Value::Object(members)) = (row.family, &mut group) {
-                    members.insert("family".to_owned(), family.word().into());
-                }
-                group
-            })
-            .collect();
-        let families: Vec<Value> = self.families().into_iter().map(|family| family.word().into()).collect();
-        let mut summary = json!({
-            "name": &*self.name,
-            "built_in": self.built_in,
-            "operator_only": self.operator_only,
-            "families": families,
-            "parameters": parameters,
-            "permission_groups": groups,
-            "ttl": self.ttl.get(),
-            "max_ttl": self.max_ttl.get(),
-        });
-        if let (false, Value::Object(members)) = (self.title.is_empty(), &mut summary) {
-            members.insert("title".to_owned(), Value::from(&*self.title));
+    pub fn summary(&self) -> Object {
+        let mut parameters = List::new();
+        for parameter in self.parameters() {
+            let (name, required, several) = match parameter {
+                Parameter::Account => ("account", false, false),
+                Parameter::Zone => ("zone", self.needs_zone(), true),
+            };
+            let mut told = Object::saying("name", name);
+            told.put("required", &required).put("several", &several);
+            parameters.push(&told);
+        }
+        let mut groups = List::new();
+        for row in &self.rows {
+            let mut group = Object::new();
+            group.put("id", &row.id).text("name", &row.name).text("scope", row.scope.word());
+            if let Some(family) = row.family {
+                group.text("family", family.word());
+            }
+            groups.push(&group);
+        }
+        let mut families = List::new();
+        self.families().into_iter().for_each(|family| families.push(family.word()));
+        let mut summary = Object::saying("name", &self.name);
+        summary
+            .put("built_in", &self.built_in)
+            .put("operator_only", &self.operator_only)
+            .put("families", &families)
+            .put("parameters", &parameters)
+            .put("permission_groups", &groups)
+            .put("ttl", &self.ttl.get())
+            .put("max_ttl", &self.max_ttl.get());
+        if !self.title.is_empty() {
+            summary.text("title", &self.title);
         }
         summary
     }

@@ -6,6 +6,7 @@ use super::{RenderError, Row, Template};
 use crate::access::{Access, Family, MAX_RESOURCES, Resource};
 use crate::catalogue::Scope;
 use crate::id::{AccountId, UserId, ZoneId};
+use crate::sorted::distinct;
 
 /// For which token a template is rendered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -189,10 +190,4 @@ fn zones(target: &Target) -> Result<Vec<Resource>, RenderError> {
 
 fn needed(accounts: &[AccountId]) -> Result<&[AccountId], RenderError> {
     if accounts.is_empty() { Err(RenderError::NoAccount) } else { Ok(accounts) }
-}
-
-fn distinct(mut resources: Vec<Resource>) -> Vec<Resource> {
-    resources.sort_unstable();
-    resources.dedup();
-    resources
 }

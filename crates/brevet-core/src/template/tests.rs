@@ -1,9 +1,12 @@
+use serde_json::{Value, json};
+
 use super::*;
 use crate::access::fixture::{
     APPS, APPS_ZONE, FOREIGN, MAIN, Rules, STRAY_ZONE, USER, ZONE, account_key, id, zone_key,
 };
 use crate::access::{Access, Places, Resource};
 use crate::id::AccountId;
+use crate::json::to_value;
 use crate::sorted::SortedSet;
 
 pub(super) fn account(zones: Zones) -> Target {
@@ -385,7 +388,7 @@ fn asks_for_zones_only_where_a_group_acts_on_them() {
 #[test]
 fn its_summary_names_parameters_groups_and_times() {
     assert_eq!(
-        template("load-balancing-edit").summary(),
+        to_value(&template("load-balancing-edit").summary()),
         json!({
             "name": "load-balancing-edit",
             "title": "Edit load balancing configuration",
@@ -404,7 +407,7 @@ fn its_summary_names_parameters_groups_and_times() {
             "max_ttl": 86400,
         })
     );
-    let only = template("create-additional-tokens").summary();
+    let only = to_value(&template("create-additional-tokens").summary());
     let families: Vec<_> =
         only["permission_groups"].as_array().unwrap().iter().map(|group| group["family"].clone()).collect();
     assert_eq!(families, ["user", "account"]);

@@ -359,8 +359,8 @@ fn a_roll_kills_the_old_value_and_changes_nothing_else() {
     bench.clock.pass(5);
     let answer = bench.ask(Some(OWNER), bench.change(&before, Change::Roll));
     let Answer::Valued { lease, value } = answer else { panic!("{answer:?}") };
-    assert_ne!(value.expose(), old);
-    assert_eq!(bench.cloud.value_of(token).as_deref(), Some(value.expose()));
+    assert_ne!(value.0.expose(), old);
+    assert_eq!(bench.cloud.value_of(token).as_deref(), Some(value.0.expose()));
     let mut expected = before.clone();
     expected.modified_on = Some(bench.at(5));
     expected.revision += 1;

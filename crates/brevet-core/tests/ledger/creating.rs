@@ -277,11 +277,11 @@ fn no_value_is_ever_written() {
         let answer = bench.ask(Some(OWNER), bench.create(number, OWNER));
         assert!(!format!("{answer:?}").contains("cfat_"), "{answer:?}");
         let Answer::Valued { value, lease } = answer else { panic!("{answer:?}") };
-        given.push(value.expose().to_owned());
+        given.push(value.0.expose().to_owned());
         let rolled =
             bench.ask(Some(OWNER), bench.change(&lease, brevet_core::ledger::protocol::Change::Roll));
         let Answer::Valued { value, .. } = rolled else { panic!("{rolled:?}") };
-        given.push(value.expose().to_owned());
+        given.push(value.0.expose().to_owned());
     }
     bench.cloud.script(Verb::Create, Script::LoseAnswer);
     bench.ask(Some(OWNER), bench.create(4, OWNER));

@@ -185,8 +185,8 @@ impl World {
         let leases = match answer {
             Answer::Valued { lease, value } => {
                 assert_eq!(lease.state, State::Active);
-                assert!(!self.given.iter().any(|given| given == value.expose()), "a value given twice");
-                self.given.push(value.expose().to_owned());
+                assert!(!self.given.iter().any(|given| given == value.0.expose()), "a value given twice");
+                self.given.push(value.0.expose().to_owned());
                 vec![*lease]
             }
             Answer::Lease { lease, .. } => vec![*lease],

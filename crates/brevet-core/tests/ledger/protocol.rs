@@ -1,8 +1,9 @@
 //! The messages between Worker and object.
 
+use brevet_core::json::{from_text, to_text};
 use brevet_core::ledger::book::{After, Filter, LeaseKey, Page};
 use brevet_core::ledger::lease::State;
-use brevet_core::ledger::protocol::{Answer, Change, Operation, PROTOCOL, ParentHealth, Refusal, Request};
+use brevet_core::ledger::protocol::{Answer, Change, Operation, PROTOCOL, ParentHealth, Refusal, Request, ShownOnce};
 use brevet_core::rulebook::RulesMark;
 
 use crate::support::{Bench, failure, intent, lease_id, parents, renewal, update};
@@ -50,8 +51,8 @@ fn every_question_survives_the_way() {
         Operation::Health,
     ] {
         let request = bench.request(None, operation);
-        let text = serde_json::to_string(&request).unwrap();
-        let back: Request = serde_json::from_str(&text).unwrap();
+        let text = to_text(&request);
+        let back: Request = from_text(&text).unwrap();
         assert_eq!(format!("{back:?}"), format!("{request:?}"), "{text}");
     }
 }
@@ -63,7 +64,7 @@ fn every_answer_survives_the_way_and_a_value_shows_only_in_its_message() {
     let health = ParentHealth { checked_at: bench.at(0), secret: None, expires_on: None, failure: None };
     let value = brevet_core::secret::Secret::new("cfat_value".to_owned());
     for answer in [
-        Answer::Valued { lease: lease.clone(), value },
+        Answer::Valued { lease: lease.clone(), value: ShownOnce(value) },
         Answer::Lease { lease: lease.clone(), view: None },
         Answer::Leases { leases: vec![*lease], total: Some(1) },
         Answer::Done,
@@ -73,12 +74,12 @@ fn every_answer_survives_the_way_and_a_value_shows_only_in_its_message() {
         Answer::Refused(Refusal::RulesDiffer),
         Answer::Failed(failure(brevet_core::cloudflare::FailureKind::Quota)),
     ] {
-        let text = serde_json::to_string(&answer).unwrap();
-        let back: Answer = serde_json::from_str(&text).unwrap();
+        let text = to_text(&answer);
+        let back: Answer = from_text(&text).unwrap();
         assert_eq!(format!("{back:?}"), format!("{answer:?}"), "{text}");
         assert!(!format!("{answer:?}").contains("cfat_value"));
         if let Answer::Valued { value, .. } = back {
-            assert_eq!(value.expose(), "cfat_value");
+            assert_eq!(value.0.expose(), "cfat_value");
         }
     }
 }
@@ -89,8 +90,12 @@ fn an_id_that_is_none_does_not_get_into_a_message() {
         ["", "..", "x/value", "7ZZZZZZZZZZZZZZZZZZZZZZZZU", "023E105f4ecef8ad9ca31a8372d0c353", "' OR 1=1 --"]
     {
         assert_eq!(LeaseKey::read(text), None, "{text}");
-        let json = serde_json::json!({ "read": { "key": { "lease": text }, "ask_cloudflare": null } });
-        assert!(serde_json::from_value::<Operation>(json).is_err(), "{text}");
+        let message = |id: &str| {
+            let key = serde_json::json!({ "is": "lease", "lease": id });
+            serde_json::json!({ "is": "read", "key": key, "ask_cloudflare": null }).to_string()
+        };
+        assert!(from_text::<Operation>(&message(text)).is_none(), "{text}");
+        assert!(from_text::<Operation>(&message(lease_id(3).as_str())).is_some());
     }
     assert_eq!(LeaseKey::read(lease_id(3).as_str()), Some(LeaseKey::Lease(lease_id(3))));
 }

@@ -5,7 +5,7 @@ use crate::id::{LeaseId, TokenId};
 use crate::ledger::book::LeaseKey;
 use crate::ledger::lease::{Lease, State};
 use crate::ledger::office::{Clock, Hold, Notice, Office, drift};
-use crate::ledger::protocol::{Answer, Change, Refusal};
+use crate::ledger::protocol::{Answer, Change, Refusal, ShownOnce};
 use crate::ledger::sql::{Sql, SqlError};
 
 impl<S: Sql, C: Cloudflare, K: Clock> Office<S, C, K> {
@@ -40,7 +40,7 @@ impl<S: Sql, C: Cloudflare, K: Clock> Office<S, C, K> {
                 let mut lease = self.present(id)?;
                 if lease.state == State::Active {
                     lease = self.amend(id, |lease, now| lease.modified_on = Some(now))?;
-                    return Ok(Answer::Valued { lease: Box::new(lease), value });
+                    return Ok(Answer::Valued { lease: Box::new(lease), value: ShownOnce(value) });
                 }
                 Ok(inactive(&lease))
             }

@@ -5,7 +5,7 @@ use crate::id::LeaseId;
 use crate::ledger::book::LeaseKey;
 use crate::ledger::lease::{End, Lease, State};
 use crate::ledger::office::{Clock, Hold, Notice, Office, drift};
-use crate::ledger::protocol::{Answer, Refusal};
+use crate::ledger::protocol::{Answer, Refusal, ShownOnce};
 use crate::ledger::sql::{Sql, SqlError};
 
 /// What a search for the tokens of a lease's name came to.
@@ -77,7 +77,7 @@ impl<S: Sql, C: Cloudflare, K: Clock> Office<S, C, K> {
             self.notice(Notice::Drifted { lease: lease.id });
         }
         if lease.state == State::Active {
-            return Ok(Answer::Valued { lease: Box::new(lease), value });
+            return Ok(Answer::Valued { lease: Box::new(lease), value: ShownOnce(value) });
         }
         let deleted = self.cloudflare.delete(self.owner, parents, view.id).await;
         if deleted.is_ok() {

@@ -7,12 +7,11 @@ mod words;
 
 use std::fmt;
 
-use serde_json::{Value, json};
-
 use crate::access::{AccessError, Misfit, Resource};
 use crate::condition::ConditionError;
 use crate::guardrail::Breach;
 use crate::id::GroupId;
+use crate::json::Object;
 use crate::template::RenderError;
 use crate::time::{Seconds, Timestamp};
 
@@ -362,21 +361,31 @@ impl Denial {
         }
     }
 
-    /// The facts of the denial that a program may use.
-    pub fn evidence(&self) -> Value {
+    /// Adds the facts of the denial that a program may use.
+    pub fn tell_evidence(&self, into: &mut Object) {
         match self {
-            Self::AuditOnly { grant } => json!({ "would_have_allowed": grant }),
-            Self::EndNeeded { latest } => json!({ "latest_expires_on": latest.to_string() }),
+            Self::AuditOnly { grant } => {
+                into.text("would_have_allowed", grant);
+            }
+            Self::EndNeeded { latest } => {
+                into.text("latest_expires_on", &latest.to_string());
+            }
             Self::EndTooLate { latest, max_ttl, .. } => {
-                json!({ "latest_expires_on": latest.to_string(), "max_ttl": max_ttl.get() })
+                into.text("latest_expires_on", &latest.to_string()).put("max_ttl", &max_ttl.get());
             }
-            Self::ParameterNeeded { choices, .. } => json!({ "choices": choices }),
-            Self::SeveralGrants { grants } => json!({ "grants": grants }),
-            Self::SeveralLines { lines, .. } => json!({ "lines": lines }),
+            Self::ParameterNeeded { choices, .. } => {
+                into.put("choices", choices);
+            }
+            Self::SeveralGrants { grants } => {
+                into.put("grants", grants);
+            }
+            Self::SeveralLines { lines, .. } => {
+                into.put("lines", lines);
+            }
             Self::OutOfReach { group, resource, .. } => {
-                json!({ "permission_group": group, "resource": resource.to_string() })
+                into.put("permission_group", group).text("resource", &resource.to_string());
             }
-            _ => json!({}),
+            _ => {}
         }
     }
 

@@ -47,7 +47,9 @@ fn an_audit_grant_says_what_it_would_have_done_and_allows_nothing() {
     let audit = policy(json!({ "g": purge(json!({ "mode": "audit" })) }));
     let denial = Denial::AuditOnly { grant: "g".to_owned() };
     assert_eq!(audit.ci(purge_ask()), Err(denial.clone()));
-    assert_eq!(denial.evidence(), json!({ "would_have_allowed": "g" }));
+    let mut told = crate::json::Object::new();
+    denial.tell_evidence(&mut told);
+    assert_eq!(told.finish(), r#"{"would_have_allowed":"g"}"#);
     let policies = json!([raw(&[CACHE_PURGE], zone_resource(SHOP, APPS))]);
     assert_eq!(audit.ci(json!({ "policies": policies, "account": "apps" })), Err(denial));
     // What it would have denied is denied for that.

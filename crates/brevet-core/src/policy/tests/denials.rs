@@ -367,7 +367,11 @@ fn titles_are_few_and_say_which_part_refused() {
 
 #[test]
 fn the_evidence_is_for_programs() {
-    let evidence = |denial: Denial| denial.evidence();
+    let evidence = |denial: Denial| {
+        let mut told = crate::json::Object::new();
+        denial.tell_evidence(&mut told);
+        crate::json::to_value(&told)
+    };
     assert_eq!(
         evidence(Denial::EndNeeded { latest: at(9) }),
         json!({ "latest_expires_on": "2026-11-01T00:00:09Z" })

@@ -3,10 +3,17 @@
 //! Two readers that disagree about a duplicate member are an old way around a check, so a duplicate
 //! is refused. Depth is bounded, because every level costs stack.
 
+mod read;
+mod write;
+
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
+
+pub use read::{FromJson, Members, from_text};
+pub(crate) use read::{record, variants, words};
+pub use write::{List, Object, Raw, ToJson, to_text, to_value};
 
 /// Policies nest six levels deep; nothing that Brevet takes nests deeper than this.
 pub const DEEPEST: usize = 16;

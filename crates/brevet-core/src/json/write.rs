@@ -1,0 +1,256 @@
+//! JSON written straight into a text: no tree is built for what is only sent.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+/// What can be written as JSON.
+pub trait ToJson {
+    /// Appends it to the text.
+    fn write(&self, text: &mut String);
+}
+
+/// The JSON text of a value.
+pub fn to_text<T: ToJson + ?Sized>(value: &T) -> String {
+    let mut text = String::new();
+    value.write(&mut text);
+    text
+}
+
+/// The value as a tree, for whoever must look into it.
+pub fn to_value<T: ToJson + ?Sized>(value: &T) -> Value {
+    super::read_value(to_text(value).as_bytes()).unwrap_or_default()
+}
+
+/// A JSON object that is being written. Its members stand in the order in which they are put.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Object(String);
+
+impl Default for Object {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Object {
+    /// An object without members.
+    pub fn new() -> Self {
+        Self("{".to_owned())
+    }
+
+    /// Adds a member. The name is one of ours, and nothing in it needs escaping.
+    pub fn put<T: ToJson + ?Sized>(&mut self, name: &str, value: &T) -> &mut Self {
+        self.name(name);
+        value.write(&mut self.0);
+        self
+    }
+
+    /// The object of one text member.
+    pub fn saying(name: &str, value: &str) -> Self {
+        let mut object = Self::new();
+        object.text(name, value);
+        object
+    }
+
+    /// Adds a text member. The same as [`Object::put`]; the most common kind has its code once.
+    pub fn text(&mut self, name: &str, value: &str) -> &mut Self {
+        self.name(name);
+        write_text(value, &mut self.0);
+        self
+    }
+
+    fn name(&mut self, name: &str) {
+        if self.0.len() > 1 {
+            self.0.push(',');
+        }
+        self.0.push('"');
+        self.0.push_str(name);
+        self.0.push_str("\":");
+    }
+
+    /// The finished text.
+    pub fn finish(mut self) -> String {
+        self.0.push('}');
+        self.0
+    }
+}
+
+impl ToJson for Object {
+    fn write(&self, text: &mut String) {
+        text.push_str(&self.0);
+        text.push('}');
+    }
+}
+
+/// A JSON array that is being written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct List(String);
+
+impl Default for List {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl List {
+    /// An array without items.
+    pub fn new() -> Self {
+        Self("[".to_owned())
+    }
+
+    /// Adds an item.
+    pub fn push<T: ToJson + ?Sized>(&mut self, item: &T) {
+        if self.0.len() > 1 {
+            self.0.push(',');
+        }
+        item.write(&mut self.0);
+    }
+}
+
+impl ToJson for List {
+    fn write(&self, text: &mut String) {
+        text.push_str(&self.0);
+        text.push(']');
+    }
+}
+
+/// A text that is JSON already.
+#[derive(Clone, Copy, Debug)]
+pub struct Raw<'a>(pub &'a str);
+
+impl ToJson for Raw<'_> {
+    fn write(&self, text: &mut String) {
+        text.push_str(self.0);
+    }
+}
+
+fn write_text(value: &str, text: &mut String) {
+    if value.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\') {
+        text.push('"');
+        text.push_str(value);
+        text.push('"');
+    } else {
+        text.push_str(&Value::from(value).to_string());
+    }
+}
+
+impl ToJson for str {
+    fn write(&self, text: &mut String) {
+        write_text(self, text);
+    }
+}
+
+impl ToJson for String {
+    fn write(&self, text: &mut String) {
+        write_text(self, text);
+    }
+}
+
+impl ToJson for bool {
+    fn write(&self, text: &mut String) {
+        text.push_str(if *self { "true" } else { "false" });
+    }
+}
+
+fn write_number(number: i64, text: &mut String) {
+    // Writing into a String cannot fail.
+    if write!(text, "{number}").is_err() {
+        text.push_str("null");
+    }
+}
+
+macro_rules! whole_numbers {
+    ($($kind:ty),+) => {
+        $(impl ToJson for $kind {
+            fn write(&self, text: &mut String) {
+                // What does not fit is beyond what a JavaScript reader could hold, and none of ours is.
+                write_number(i64::try_from(*self).unwrap_or(i64::MAX), text);
+            }
+        })+
+    };
+}
+
+whole_numbers!(u16, u32, u64, i64, usize);
+
+impl ToJson for Value {
+    fn write(&self, text: &mut String) {
+        text.push_str(&self.to_string());
+    }
+}
+
+impl<T: ToJson + ?Sized> ToJson for &T {
+    fn write(&self, text: &mut String) {
+        (**self).write(text);
+    }
+}
+
+impl<T: ToJson + ?Sized> ToJson for Box<T> {
+    fn write(&self, text: &mut String) {
+        (**self).write(text);
+    }
+}
+
+impl<T: ToJson> ToJson for Option<T> {
+    fn write(&self, text: &mut String) {
+        match self {
+            Some(value) => value.write(text),
+            None => text.push_str("null"),
+        }
+    }
+}
+
+impl<T: ToJson> ToJson for [T] {
+    fn write(&self, text: &mut String) {
+        text.push('[');
+        for (at, item) in self.iter().enumerate() {
+            if at > 0 {
+                text.push(',');
+            }
+            item.write(text);
+        }
+        text.push(']');
+    }
+}
+
+impl<T: ToJson> ToJson for Vec<T> {
+    fn write(&self, text: &mut String) {
+        self.as_slice().write(text);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn writes_members_in_their_order_and_nests() {
+        let mut inner = Object::new();
+        inner.put("none", &None::<String>).put("yes", &true);
+        let mut outer = Object::new();
+        outer.text("text", "a\"b\n").put("list", &vec![1_u64, 2]).put("inner", &inner);
+        let mut list = List::new();
+        list.push("a");
+        list.push(&Object::saying("b", "c"));
+        outer
+            .put("raw", &Raw("[]"))
+            .put("empty", &Object::new())
+            .put("items", &list)
+            .put("no items", &List::new());
+        assert_eq!(
+            outer.finish(),
+            r#"{"text":"a\"b\n","list":[1,2],"inner":{"none":null,"yes":true},"raw":[],"empty":{},"items":["a",{"b":"c"}],"no items":[]}"#
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_back_as_it_was(text in any::<String>(), number in any::<i64>()) {
+            let mut object = Object::new();
+            object.text("text", &text).put("number", &number);
+            let read: Value = serde_json::from_str(&object.finish()).unwrap();
+            prop_assert_eq!(read["text"].as_str(), Some(text.as_str()));
+            prop_assert_eq!(read["number"].as_i64(), Some(number));
+        }
+    }
+}
