@@ -5,6 +5,8 @@ import { open } from "./harness/stage.js";
 import badInput from "./suites/bad_input.js";
 import mainJob from "./suites/main_job.js";
 import officialSdk from "./suites/official_sdk.js";
+import rulesPush from "./suites/rules_push.js";
+import tokenStates from "./suites/token_states.js";
 
 const stage = await open();
 after(() => stage.close());
@@ -12,3 +14,5 @@ after(() => stage.close());
 mainJob(stage);
 officialSdk(stage);
 badInput(stage);
+tokenStates();
+rulesPush();

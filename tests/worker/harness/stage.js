@@ -59,9 +59,11 @@ export async function open() {
     return stage.ask("PUT", `/v1/config${query}`, { as: "root", headers: { "if-match": present.headers.etag }, body: { rules: changed } });
   };
 
-  stage.restart = async () => {
+  // Ends the Worker and starts it on the same state, which may be looked at and changed in between.
+  stage.restart = async (meanwhile = () => {}) => {
     stage.logs += stage.worker.logs();
     await stage.worker.stop();
+    await meanwhile(stage.worker.state);
     stage.worker = await startWorker(variables, stage.worker.state);
   };
 
@@ -92,6 +94,7 @@ export function refused(answer, { status, kind, code, why, next, pointer, retry 
     assert.ok(problem.title, said);
     assert.match(problem.detail, why, said);
     assert.match(problem.hint, next ?? /\S/, said);
+    assert.match(problem.detail, /[.?!]$/, said);
     if (pointer) assert.equal(problem.pointer, pointer, said);
     return;
   }
@@ -105,5 +108,6 @@ export function refused(answer, { status, kind, code, why, next, pointer, retry 
   const words = error.error_chain ? error.error_chain[0].message : error.message;
   assert.match(words, why, said);
   if (next) assert.match(words, next, said);
+  assert.match(words, /[.?!]$/, said);
   if (pointer) assert.equal(error.source?.pointer, pointer, said);
 }

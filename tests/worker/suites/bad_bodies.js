@@ -10,7 +10,7 @@ const MEGABYTES_10 = 10 * 1024 * 1024;
 // Longer than any race between an answer and the end of a connection goes on.
 const TRIES = 10;
 
-export function bodies(stage, surface, on) {
+export function bodies(stage, surface, on, own) {
   const refuse = (body, wanted, more = {}) => stage.refuse("POST", surface.create, { as: "raw", body, ...more }, on(surface, wanted));
   const unreadable = (why) => ({ status: 400, kind: "invalid-json", code: 1001, why, next: /one JSON object with each member once/ });
   const tooLong = { status: 413, kind: "body-too-long", code: 1001, why: /more than 65536 bytes/, next: /shorter/ };
@@ -82,13 +82,26 @@ export function bodies(stage, surface, on) {
   });
 
   it("refuses members that there are not, and members of another type", async () => {
-    await refuse(surface.body(policies, { polices: [] }), { status: 400, kind: "invalid-request", code: 1001, why: /polices|the body/, next: /policies/ });
+    await refuse(surface.body(policies, { polices: [] }), { status: 400, kind: "invalid-request", code: 1001, why: /polices/, next: /policies/, pointer: "/polices" });
     for (const [member, value] of [["name", 5], ["name", ""], ["name", ["x"]], ["not_before", 5], ["not_before", "now"]]) {
       await refuse(surface.body(policies, { [member]: value }), {
         status: 400, kind: "invalid-request", code: 1001, why: new RegExp(`/${member}`), next: /\S/, pointer: `/${member}`,
       });
     }
   });
+
+  if (surface.name === "native") {
+    it("refuses members that there are not to verify, renew, roll and lint, and names them", async () => {
+      const { id } = own;
+      for (const [as, path, body, next] of [
+        ["ci", "/v1/tokens/verify", { token: "x".repeat(40), accnt: "main" }, /token, account and fresh/], ["ci", `/v1/leases/${id}/renew`, { tll: 1 }, /ttl and expires_on/],
+        ["ci", `/v1/leases/${id}/roll`, { force: true }, /none/], ["alice", "/v1/config/lint", { rules: stage.rules, rule: {} }, /rules and source_map/],
+      ]) {
+        const name = Object.keys(body).at(-1);
+        await stage.refuse("POST", path, { as, body }, { status: 400, kind: "invalid-request", why: new RegExp(`unknown member "${name}"`), next, pointer: `/${name}` });
+      }
+    });
+  }
 
   it("refuses methods that the path does not take, and names those that it does", async () => {
     const paths = surface.name === "native"
@@ -117,14 +130,21 @@ export function bodies(stage, surface, on) {
 
   it("refuses numbers of pages and filters that are none", async () => {
     const queries = surface.name === "native"
-      ? ["limit=0", "limit=101", "limit=-1", "limit=x", "limit=1.5", "limit=99999999999999999999", "cursor=x", "cursor=main.1.2", "state=dead", "expiring_before=soon", "lmit=1"]
-      : ["page=0", "page=-1", "page=x", "page=1.5", "page=", "page=99999999999999999999", "per_page=4", "per_page=51", "per_page=0", "direction=up", "include_expired=maybe", "pgae=1"];
+      ? ["limit=0", "limit=101", "limit=-1", "limit=x", "limit=1.5", "limit=99999999999999999999", "cursor=x", "cursor=main.1.2", "state=dead", "expiring_before=soon"]
+      : ["page=0", "page=-1", "page=x", "page=1.5", "page=", "page=99999999999999999999", "per_page=4", "per_page=51", "per_page=0", "direction=up", "include_expired=maybe"];
     const path = surface.name === "native" ? "/v1/leases" : surface.create;
     for (const query of queries) {
       await stage.refuse("GET", `${path}?${query}`, { as: "raw" }, on(surface, {
-        status: 400, kind: "invalid-query", code: 1001, why: /query parameter/, next: /It must be/,
+        status: 400, kind: "invalid-query", code: 1001, why: new RegExp(`query parameter ${query.split("=")[0]} is wrong`), next: /It must be/, pointer: query.split("=")[0],
       }));
     }
+    await stage.refuse("GET", `${path}?lmit=1`, { as: "raw" }, on(surface, {
+      status: 400, kind: "invalid-query", code: 1001, why: /no query parameter "lmit"/, next: surface.name === "native" ? /limit/ : /per_page/, pointer: "lmit",
+    }));
+    const twice = surface.name === "native" ? "limit=1&limit=2" : "page=1&page=0";
+    await stage.refuse("GET", `${path}?${twice}`, { as: "raw" }, on(surface, {
+      status: 400, kind: "invalid-query", code: 1001, why: /twice/, next: /once/,
+    }));
   });
 
   it("refuses accounts that the rules do not name", async () => {
