@@ -68,13 +68,21 @@ impl Reply {
     }
 }
 
+/// With a full stop at its end: on the drop-in surface the next sentence follows in the same text.
+fn sentence(mut text: String) -> String {
+    if !text.is_empty() && !text.ends_with(['.', '?', '!']) {
+        text.push('.');
+    }
+    text
+}
+
 /// A fault as problem details.
 pub(super) fn problem(fault: &Fault) -> Reply {
     let face = fault.face();
     let mut body = Object::saying("type", &format!("{PROBLEM_BASE}{}", face.kind));
     body.text("title", face.title)
         .put("status", &face.status)
-        .text("detail", &face.detail)
+        .text("detail", &sentence(face.detail.clone()))
         .text("hint", &face.hint);
     if let Some(pointer) = &face.pointer {
         body.text("pointer", pointer);
@@ -89,7 +97,7 @@ pub(super) fn problem(fault: &Fault) -> Reply {
 /// A fault in Cloudflare's envelope.
 pub(super) fn refused_envelope(fault: &Fault) -> Reply {
     let face = fault.face();
-    let mut message = face.detail.clone();
+    let mut message = sentence(face.detail.clone());
     if !face.hint.is_empty() {
         message.push(' ');
         message.push_str(&face.hint);

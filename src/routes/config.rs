@@ -7,7 +7,7 @@ use brevet_core::rules::{Finding, Severity, SourceMap};
 use serde_json::{Map, Value};
 
 use super::answer::{Reply, of_json};
-use super::{Inbound, MOST_BODY_BYTES};
+use super::{Inbound, MOST_BODY_BYTES, nothing_else};
 
 /// `GET /v1/config`, `GET /v1/config/versions/{version}`.
 pub(super) async fn read<P: Ports>(
@@ -73,14 +73,8 @@ fn body(inbound: &Inbound) -> Result<(Value, SourceMap), Fault> {
             Fault::Request(RequestError::Member("/source_map", "an object of pointers with [line, column]"))
         })?,
     };
-    if body.is_empty() {
-        Ok((rules, places))
-    } else {
-        Err(Fault::Request(RequestError::Member(
-            "the body",
-            "{\"rules\": …, \"source_map\": …} and nothing else",
-        )))
-    }
+    nothing_else(&body, "rules and source_map")?;
+    Ok((rules, places))
 }
 
 fn findings(findings: &[Finding], places: &SourceMap) -> List {
@@ -92,6 +86,7 @@ fn findings(findings: &[Finding], places: &SourceMap) -> List {
 /// `POST /v1/config/lint`.
 pub(super) async fn lint<P: Ports>(ports: &P, inbound: &Inbound) -> Result<Reply, Fault> {
     let bearer = inbound.bearer(ports)?;
+    broker::may_configure(ports, bearer.clone(), &inbound.visitor).await?;
     let (rules, places) = body(inbound)?;
     let found = broker::lint(ports, bearer, &inbound.visitor, &rules, &places).await?;
     let good = !found.iter().any(|finding| finding.severity == Severity::Error);
@@ -103,6 +98,8 @@ pub(super) async fn lint<P: Ports>(ports: &P, inbound: &Inbound) -> Result<Reply
 /// `PUT /v1/config`, with `If-Match` and perhaps `?revoke=true` or `?keep=true`.
 pub(super) async fn push<P: Ports>(ports: &P, inbound: &Inbound) -> Result<Reply, Fault> {
     let bearer = inbound.bearer(ports)?;
+    // Two megabytes of JSON are read for those who may push them, and for nobody else.
+    broker::may_configure(ports, bearer.clone(), &inbound.visitor).await?;
     let (rules, places) = body(inbound)?;
     let expected = inbound.if_match.as_deref().map(version_of_tag).transpose()?;
     let asked = |name| inbound.parameter(name).as_deref() == Some("true");

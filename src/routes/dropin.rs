@@ -13,10 +13,10 @@ use brevet_core::policy::{Account, Ask, AskedAccess, Lifetime, Policy, Surface, 
 use brevet_core::time::Timestamp;
 use serde_json::{Map, Value};
 
-use super::Inbound;
 use super::answer::{Reply, envelope, envelope_page, envelope_saying};
 use super::shape::{policies, put_moment};
 use super::tokens::as_asked;
+use super::{Inbound, nothing_else};
 
 /// The default and the largest page of Cloudflare's list.
 const PAGES: (u32, std::ops::RangeInclusive<u32>) = (20, 5..=50);
@@ -119,7 +119,7 @@ fn token(lease: &Lease, view: Option<&TokenView>, now: Timestamp) -> Object {
 /// `GET …/tokens`: the caller's leases.
 pub(super) async fn list<P: Ports>(ports: &P, inbound: &Inbound, of: Of<'_>) -> Result<Reply, Fault> {
     let (mut session, account) = open(ports, inbound, of).await?;
-    inbound.refuse_other_parameters(PARAMETERS, "made of page, per_page, direction and include_expired")?;
+    inbound.refuse_other_parameters(PARAMETERS, "page, per_page, direction and include_expired")?;
     let number =
         |name: &'static str, default: u32, range: std::ops::RangeInclusive<u32>, wanted: &'static str| {
             inbound.parameter(name).map_or(Ok(default), |text| {
@@ -202,14 +202,8 @@ impl Asked {
         for read_only in ["id", "issued_on", "modified_on", "last_used_on"] {
             body.remove(read_only);
         }
-        if body.is_empty() {
-            Ok(asked)
-        } else {
-            Err(missing(
-                "the body",
-                "made of name, policies, condition, expires_on and not_before (PUT: status)",
-            ))
-        }
+        nothing_else(&body, "name, policies, condition, expires_on and not_before (PUT: status)")?;
+        Ok(asked)
     }
 }
 

@@ -7,8 +7,8 @@ use brevet_core::ledger::lease::State;
 use brevet_core::policy::Lifetime;
 use brevet_core::time::{Seconds, Timestamp};
 
-use super::Inbound;
 use super::answer::{Reply, of_json};
+use super::{Inbound, nothing_else};
 use super::{shape, tokens};
 
 /// How many leases a page holds where nothing else is asked.
@@ -33,7 +33,7 @@ pub(super) async fn list<P: Ports>(ports: &P, inbound: &Inbound) -> Result<Reply
     let mut session = inbound.session(ports).await?;
     inbound.refuse_other_parameters(
         PARAMETERS,
-        "made of owner, grant, template, state, run, expiring_before, account, cursor and limit",
+        "owner, grant, template, state, run, expiring_before, account, cursor and limit",
     )?;
     let text = |name: &str| inbound.parameter(name).filter(|value| !value.is_empty());
     let state = text("state")
@@ -126,12 +126,7 @@ pub(super) async fn renew<P: Ports>(ports: &P, inbound: &Inbound, id: &str) -> R
             return Err(Fault::Request(RequestError::Member("/expires_on", "left out where ttl is given")));
         }
     };
-    if !body.is_empty() {
-        return Err(Fault::Request(RequestError::Member(
-            "the body",
-            "{\"ttl\"} or {\"expires_on\"} and nothing else",
-        )));
-    }
+    nothing_else(&body, "ttl and expires_on")?;
     let found = broker::renew(ports, &mut session, key, lifetime).await?;
     Ok(of_json(200, shape::lease(&found.lease, &found.account)))
 }
@@ -140,9 +135,7 @@ pub(super) async fn renew<P: Ports>(ports: &P, inbound: &Inbound, id: &str) -> R
 pub(super) async fn roll<P: Ports>(ports: &P, inbound: &Inbound, id: &str) -> Result<Reply, Fault> {
     let mut session = inbound.session(ports).await?;
     let key = key(id)?;
-    if !inbound.object_or_none()?.is_empty() {
-        return Err(Fault::Request(RequestError::Member("the body", "empty")));
-    }
+    nothing_else(&inbound.object_or_none()?, "none")?;
     let (made, account) = broker::roll(ports, &mut session, key).await?;
     Ok(of_json(200, tokens::issued(&made, &account)))
 }

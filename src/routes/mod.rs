@@ -147,14 +147,20 @@ impl Inbound {
     }
 
     /// Refuses a query with other parameters than these: a filter that is misspelt and passed over shows
-    /// too much.
-    pub(crate) fn refuse_other_parameters(&self, known: &[&str], wanted: &'static str) -> Result<(), Fault> {
-        let mut given = self.query.split('&').filter(|pair| !pair.is_empty());
-        if given.all(|pair| known.contains(&pair.split('=').next().unwrap_or_default())) {
-            Ok(())
-        } else {
-            Err(Fault::Request(RequestError::Query("the query", wanted)))
+    /// too much. One that is there twice is refused, too: two readers could take different ones.
+    pub(crate) fn refuse_other_parameters(&self, names: &[&str], known: &'static str) -> Result<(), Fault> {
+        let mut seen: Vec<&str> = Vec::new();
+        for pair in self.query.split('&').filter(|pair| !pair.is_empty()) {
+            let name = pair.split('=').next().unwrap_or_default();
+            if !names.contains(&name) {
+                return Err(Fault::Request(RequestError::UnknownParameter(decode(name), known)));
+            }
+            if seen.contains(&name) {
+                return Err(Fault::Request(RequestError::ParameterTwice(name.to_owned())));
+            }
+            seen.push(name);
         }
+        Ok(())
     }
 
     /// A query parameter, decoded; the first where it is given several times.
@@ -163,6 +169,14 @@ impl Inbound {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
             (key == name).then(|| decode(value))
         })
+    }
+}
+
+/// What is left of a body when all that is known has been taken out of it must be nothing.
+fn nothing_else(body: &Map<String, Value>, known: &'static str) -> Result<(), Fault> {
+    match body.keys().next() {
+        None => Ok(()),
+        Some(name) => Err(Fault::Request(RequestError::UnknownMember(name.clone(), known))),
     }
 }
 

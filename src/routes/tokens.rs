@@ -8,11 +8,12 @@ use brevet_core::json::{List, Object};
 use brevet_core::ledger::lease::AsAsked;
 use brevet_core::policy::{Account, Ask};
 use brevet_core::secret::Secret;
+use brevet_core::time::Timestamp;
 use serde_json::{Map, Value};
 
-use super::Inbound;
 use super::answer::{Reply, of_json};
 use super::shape;
+use super::{Inbound, nothing_else};
 
 /// The account of the rules that has this owner.
 fn account_of(in_force: &InForce, owner: TokenOwner) -> Option<&Account> {
@@ -103,12 +104,7 @@ pub(super) async fn verify<P: Ports>(ports: &P, inbound: &Inbound) -> Result<Rep
         Some(Value::Bool(fresh)) => fresh,
         Some(_) => return Err(Fault::Request(RequestError::Member("/fresh", "true or false"))),
     };
-    if !body.is_empty() {
-        return Err(Fault::Request(RequestError::Member(
-            "the body",
-            "{\"token\", \"account\"?, \"fresh\"?} and nothing else",
-        )));
-    }
+    nothing_else(&body, "token, account and fresh")?;
     let session = match credential {
         None | Some(Bearer::Cloudflare(..)) => None,
         Some(bearer) => Some(Session::open(ports, bearer, &inbound.visitor).await?),
@@ -159,7 +155,8 @@ fn verified<P: Ports>(validity: &Validity, ports: &P) -> Object {
         TokenOwner::User(_) => "user",
     });
     let mut told = Object::new();
-    told.put("valid", &validity.is_valid(ports.now()))
+    let now = ports.now();
+    told.put("valid", &validity.is_valid(now))
         .text("status", validity.status.as_deref().unwrap_or("invalid"))
         .put("family", &family)
         .put("id", &validity.id);
@@ -167,7 +164,30 @@ fn verified<P: Ports>(validity: &Validity, ports: &P) -> Object {
     shape::put_moment(&mut told, "expires_on", validity.expires_on);
     shape::put_moment(&mut told, "checked_at", Some(validity.checked_at));
     shape::put_moment(&mut told, "fresh_until", Some(validity.fresh_until));
+    if let Some((detail, hint)) = why_not(validity, now) {
+        told.text("detail", &detail).text("hint", hint);
+    }
     told
+}
+
+/// Why a value is not to be relied on, and what to do next.
+fn why_not(validity: &Validity, now: Timestamp) -> Option<(String, &'static str)> {
+    let Some(status) = validity.status.as_deref() else {
+        return Some((
+            "Cloudflare knows no such live token in the accounts and the family that were asked.".to_owned(),
+            "It may be revoked, rolled, expired or mistyped, or belong to the other family or to another account.",
+        ));
+    };
+    let hint = "Ask for a new token, or have its owner look at it.";
+    if validity.is_valid(now) {
+        None
+    } else if status != "active" {
+        Some((format!("The token is {status}."), hint))
+    } else if let Some(start) = validity.not_before.filter(|start| now < *start) {
+        Some((format!("The token begins at {start}."), "Wait until then."))
+    } else {
+        Some(("The token has ended.".to_owned(), hint))
+    }
 }
 
 /// `GET /v1/whoami`.

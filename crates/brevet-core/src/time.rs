@@ -30,7 +30,7 @@ impl fmt::Display for TimeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NotRfc3339Utc => "it is not a time in UTC like 2027-01-31T00:00:00Z",
-            Self::OutOfRange => "it lies before 1970 or after the year 9999",
+            Self::OutOfRange => "it lies before 1970 or after the year 9999, or lasts longer than 136 years",
             Self::NotADuration => {
                 "it is not a duration like \"15m\", \"1h 30m\" or a whole number of seconds"
             }

@@ -66,6 +66,14 @@ async fn operator<P: Ports>(
     }
 }
 
+/// Whether this caller may read and replace the rules; asked before a body of theirs is read.
+///
+/// # Errors
+/// Who may not, and [`Fault::Unreachable`].
+pub async fn may_configure<P: Ports>(ports: &P, bearer: Bearer, visitor: &Visitor) -> Result<(), Fault> {
+    operator(ports, bearer, visitor).await.map(drop)
+}
+
 /// A version of the rules; without a number the one in force. `None` where there is none.
 ///
 /// # Errors

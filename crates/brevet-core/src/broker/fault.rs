@@ -91,6 +91,12 @@ pub enum RequestError {
     Id(&'static str),
     /// A member of the body is wrong: its JSON pointer, and what it should be.
     Member(&'static str, &'static str),
+    /// The body has a member that there is not: its name, and those that there are.
+    UnknownMember(String, &'static str),
+    /// The query has a parameter that there is not: its name, and those that there are.
+    UnknownParameter(String, &'static str),
+    /// The query has this parameter twice.
+    ParameterTwice(String),
     /// The account is none of the rules'.
     UnknownAccount,
     /// The rules know several accounts and the request names none.
@@ -318,6 +324,31 @@ fn request_face(error: &RequestError) -> Face {
             face.pointer = Some((*pointer).to_owned());
             face
         }
+        RequestError::UnknownMember(name, known) => {
+            let name = shown(name);
+            let mut face = Face::new(400, 1001, "invalid-request", "The request does not say what it should")
+                .said(
+                    format!("The body has the unknown member \"{name}\"."),
+                    format!("Known members: {known}."),
+                );
+            face.pointer = Some(format!("/{}", name.replace('~', "~0").replace('/', "~1")));
+            face
+        }
+        RequestError::UnknownParameter(name, known) => {
+            let name = shown(name);
+            let mut face = Face::new(400, 1001, "invalid-query", "A query parameter is wrong").said(
+                format!("There is no query parameter \"{name}\"."),
+                format!("Known parameters: {known}."),
+            );
+            face.pointer = Some(name);
+            face
+        }
+        RequestError::ParameterTwice(name) => {
+            let mut face = Face::new(400, 1001, "invalid-query", "A query parameter is wrong")
+                .said(format!("The query has {name} twice."), "Give each parameter once.");
+            face.pointer = Some(name.clone());
+            face
+        }
         RequestError::UnknownAccount => {
             Face::new(404, 7003, "unknown-account", "The account is none of the rules'").said(
                 "The rules of this installation do not name this account.",
@@ -342,6 +373,12 @@ fn request_face(error: &RequestError) -> Face {
             )
         }
     }
+}
+
+/// A stranger's word, cut so that an answer stays short.
+fn shown(word: &str) -> String {
+    const MOST_CHARS: usize = 80;
+    word.chars().take(MOST_CHARS).collect()
 }
 
 fn no_rules_face(reason: &NoRules) -> Face {

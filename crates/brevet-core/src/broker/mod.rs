@@ -14,7 +14,7 @@ mod session;
 mod tend;
 mod verify;
 
-pub use configure::{Pushed, Removal, history, lint, push, version};
+pub use configure::{Pushed, Removal, history, lint, may_configure, push, version};
 pub use fault::{Face, Fault, NoRules, RequestError};
 pub use health::{AccountHealth, check_parents, readiness};
 pub use in_force::{InForce, LONGEST_WITHOUT_REGISTER, RECHECK, forget, load, take};

@@ -191,7 +191,13 @@ impl AskError {
                     .to_owned()
             }
             AskFault::Empty => "Give it a value or leave it out.".to_owned(),
-            _ => "See /openapi.json for what belongs here.".to_owned(),
+            AskFault::NotAnObject => "Send one JSON object.".to_owned(),
+            AskFault::NotText => "Write it in double quotes.".to_owned(),
+            AskFault::NotParameters | AskFault::NotValues => {
+                "See the template's parameters with GET /v1/templates.".to_owned()
+            }
+            AskFault::TooLong { .. } => "Shorten it.".to_owned(),
+            AskFault::Unprintable => "Leave control characters out.".to_owned(),
         }
     }
 }

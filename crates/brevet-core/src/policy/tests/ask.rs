@@ -186,5 +186,5 @@ fn says_what_is_wrong_where_and_what_to_do() {
     assert!(told(json!({ "template": "x", "params": { "a": 1 } })).0.contains("list of strings"));
     assert!(told(json!({ "template": "a\n" })).0.contains("cannot be printed"));
     let (text, hint) = told(json!({ "template": "a".repeat(300) }));
-    assert!(text.contains("longer than 253") && hint.contains("/openapi.json"));
+    assert!(text.contains("longer than 253") && hint.contains("Shorten"));
 }
