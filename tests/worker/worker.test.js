@@ -5,6 +5,7 @@ import { open } from "./harness/stage.js";
 import badInput from "./suites/bad_input.js";
 import mainJob from "./suites/main_job.js";
 import officialSdk from "./suites/official_sdk.js";
+import robustness from "./suites/robustness.js";
 import rulesPush from "./suites/rules_push.js";
 import tokenStates from "./suites/token_states.js";
 
@@ -16,3 +17,4 @@ officialSdk(stage);
 badInput(stage);
 tokenStates();
 rulesPush();
+robustness();
