@@ -1,27 +1,55 @@
 //! `/v1/config`: the rules in force.
 
-use brevet_core::broker::{self, Fault, Ports, Removal, RequestError};
+use brevet_core::broker::{self, Configurer, Fault, Ports, Removal, RequestError};
 use brevet_core::json::{List, Object, Raw, read_object};
-use brevet_core::rulebook::{Kept, RulesMark};
+use brevet_core::rulebook::{Kept, RulebookRequest, RulesMark};
 use brevet_core::rules::{Finding, Severity, SourceMap};
 use serde_json::{Map, Value};
 
 use super::answer::{Reply, of_json};
 use super::{Inbound, MOST_BODY_BYTES, nothing_else};
 
-/// `GET /v1/config`, `GET /v1/config/versions/{version}`.
-pub(super) async fn read<P: Ports>(
-    ports: &P,
-    inbound: &Inbound,
-    version: Option<&str>,
-) -> Result<Reply, Fault> {
-    let number = version
-        .map(|text| {
-            text.parse::<u64>().map_err(|_| Fault::Request(RequestError::Id("the number of a version")))
-        })
-        .transpose()?;
-    let kept = broker::version(ports, inbound.bearer(ports)?, &inbound.visitor, number).await?;
-    let Some(kept) = kept else {
+/// What of the rules a path is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Config<'a> {
+    /// `/v1/config`.
+    InForce,
+    /// `/v1/config/history`.
+    History,
+    /// `/v1/config/versions/{version}`.
+    Version(&'a str),
+    /// `/v1/config/lint`.
+    Lint,
+}
+
+/// Everything below `/v1/config`.
+pub(super) async fn serve<P: Ports>(ports: &P, inbound: &Inbound, what: Config<'_>) -> Result<Reply, Fault> {
+    let pushes = matches!(what, Config::InForce) && inbound.method == "PUT";
+    let number = match what {
+        Config::Version(text) => Some(
+            text.parse::<u64>().map_err(|_| Fault::Request(RequestError::Id("the number of a version")))?,
+        ),
+        _ => None,
+    };
+    if pushes {
+        // What is widened is told by the rules that are in force now, not half a minute ago.
+        broker::forget(ports);
+    }
+    // Two megabytes of JSON are read for those who may push them, and for nobody else.
+    let configurer = broker::configurer(ports, inbound.bearer(ports)?, &inbound.visitor).await?;
+    if pushes {
+        return push(ports, inbound, &configurer).await;
+    }
+    let question = match what {
+        Config::Lint => return lint(ports, inbound, &configurer),
+        Config::History => RulebookRequest::History,
+        Config::InForce | Config::Version(_) => RulebookRequest::Get { version: number },
+    };
+    let kept = broker::versions(ports, &configurer, &question).await?;
+    if matches!(what, Config::History) {
+        return Ok(history(&kept));
+    }
+    let Some(kept) = kept.first() else {
         if number.is_some() {
             return Err(Fault::Request(RequestError::Id(
                 "the number of a version that is kept; see /v1/config/history",
@@ -37,7 +65,7 @@ pub(super) async fn read<P: Ports>(
     };
     let mut told = marked(&kept.mark);
     told.put("rules", &Raw(kept.json.as_deref().unwrap_or("null")));
-    Ok(of_json(200, pushed_by(told, &kept)).tagged(kept.mark.version))
+    Ok(of_json(200, pushed_by(told, kept)).tagged(kept.mark.version))
 }
 
 fn marked(mark: &RulesMark) -> Object {
@@ -51,14 +79,12 @@ fn pushed_by(mut told: Object, kept: &Kept) -> Object {
     told
 }
 
-/// `GET /v1/config/history`.
-pub(super) async fn history<P: Ports>(ports: &P, inbound: &Inbound) -> Result<Reply, Fault> {
-    let versions = broker::history(ports, inbound.bearer(ports)?, &inbound.visitor).await?;
+fn history(versions: &[Kept]) -> Reply {
     let mut list = List::new();
     versions.iter().for_each(|kept| list.push(&pushed_by(marked(&kept.mark), kept)));
     let mut told = Object::new();
     told.put("versions", &list);
-    Ok(of_json(200, told))
+    of_json(200, told)
 }
 
 /// The body: `{"rules": {…}, "source_map": {…}}`.
@@ -83,12 +109,9 @@ fn findings(findings: &[Finding], places: &SourceMap) -> List {
     list
 }
 
-/// `POST /v1/config/lint`.
-pub(super) async fn lint<P: Ports>(ports: &P, inbound: &Inbound) -> Result<Reply, Fault> {
-    let bearer = inbound.bearer(ports)?;
-    broker::may_configure(ports, bearer.clone(), &inbound.visitor).await?;
+fn lint<P: Ports>(ports: &P, inbound: &Inbound, configurer: &Configurer) -> Result<Reply, Fault> {
     let (rules, places) = body(inbound)?;
-    let found = broker::lint(ports, bearer, &inbound.visitor, &rules, &places).await?;
+    let found = broker::lint(ports, configurer, &rules, &places)?;
     let good = !found.iter().any(|finding| finding.severity == Severity::Error);
     let mut told = Object::new();
     told.put("ok", &good).put("findings", &findings(&found, &places));
@@ -96,10 +119,7 @@ pub(super) async fn lint<P: Ports>(ports: &P, inbound: &Inbound) -> Result<Reply
 }
 
 /// `PUT /v1/config`, with `If-Match` and perhaps `?revoke=true` or `?keep=true`.
-pub(super) async fn push<P: Ports>(ports: &P, inbound: &Inbound) -> Result<Reply, Fault> {
-    let bearer = inbound.bearer(ports)?;
-    // Two megabytes of JSON are read for those who may push them, and for nobody else.
-    broker::may_configure(ports, bearer.clone(), &inbound.visitor).await?;
+async fn push<P: Ports>(ports: &P, inbound: &Inbound, configurer: &Configurer) -> Result<Reply, Fault> {
     let (rules, places) = body(inbound)?;
     let expected = inbound.if_match.as_deref().map(version_of_tag).transpose()?;
     let asked = |name| inbound.parameter(name).as_deref() == Some("true");
@@ -111,7 +131,7 @@ pub(super) async fn push<P: Ports>(ports: &P, inbound: &Inbound) -> Result<Reply
             return Err(Fault::Request(RequestError::Query("revoke", "left out where keep=true is given")));
         }
     };
-    let pushed = broker::push(ports, bearer, &inbound.visitor, expected, &rules, &places, removal).await?;
+    let pushed = broker::push(ports, configurer, expected, &rules, &places, removal).await?;
     let mut told = marked(&pushed.mark);
     told.put("missing", &pushed.missing)
         .put("revoked", &pushed.revoked)

@@ -1,9 +1,8 @@
 //! `/client/v4/…`: the token endpoints of Cloudflare's API, with the same paths, verbs and envelope, so
 //! that an official client works when its base URL and its credential change and nothing else.
 
-use brevet_core::bearer::Bearer;
-use brevet_core::broker::{self, Fault, Ports, RequestError, Session, Wanted, Where};
-use brevet_core::cloudflare::{Parents, TokenOwner, TokenView};
+use brevet_core::broker::{Deed, Done, Fault, Found, Issued, RequestError, Wanted};
+use brevet_core::cloudflare::{TokenOwner, TokenView};
 use brevet_core::id::TokenId;
 use brevet_core::json::{List, Object};
 use brevet_core::ledger::book::{LeaseKey, Page};
@@ -13,10 +12,14 @@ use brevet_core::policy::{Account, Ask, AskedAccess, Lifetime, Policy, Surface, 
 use brevet_core::time::Timestamp;
 use serde_json::{Map, Value};
 
-use super::answer::{Reply, envelope, envelope_page, envelope_saying};
+use super::answer::{Reply, envelope, envelope_page};
 use super::shape::{policies, put_moment};
+use super::task::Task;
 use super::tokens::as_asked;
 use super::{Inbound, nothing_else};
+
+/// Far beyond the 500 tokens that an account may have.
+const LAST_PAGE: u32 = 100_000;
 
 /// The default and the largest page of Cloudflare's list.
 const PAGES: (u32, std::ops::RangeInclusive<u32>) = (20, 5..=50);
@@ -34,7 +37,7 @@ pub(super) enum Of<'a> {
 }
 
 impl Of<'_> {
-    fn account<'p>(&self, policy: &'p Policy) -> Result<&'p Account, Fault> {
+    pub(super) fn account<'p>(&self, policy: &'p Policy) -> Result<&'p Account, Fault> {
         match self {
             Self::User => policy.user_account(),
             // By id alone: a name in this place is no path of Cloudflare's.
@@ -46,42 +49,6 @@ impl Of<'_> {
 
 fn token_id(id: &str) -> Result<TokenId, Fault> {
     id.parse().map_err(|_| Fault::Request(RequestError::Id("a token's id: 32 lower-case hexadecimal digits")))
-}
-
-async fn open<P: Ports>(ports: &P, inbound: &Inbound, of: Of<'_>) -> Result<(Session, Account), Fault> {
-    let session = inbound.session(ports).await?;
-    let account = of.account(&session.in_force.policy)?.clone();
-    Ok((session, account))
-}
-
-/// `GET …/tokens/verify`: the bearer is the token under test, and Cloudflare is asked each time.
-pub(super) async fn verify<P: Ports>(ports: &P, inbound: &Inbound, of: Of<'_>) -> Result<Reply, Fault> {
-    const GOOD: (i64, &str) = (10_000, "This API Token is valid and active");
-    let bearer = inbound.bearer(ports)?;
-    let Bearer::Cloudflare(value, _) = bearer else {
-        // A live credential of Brevet's own stands in for the parent token here too.
-        let session = Session::open(ports, bearer, &inbound.visitor).await?;
-        of.account(&session.in_force.policy)?;
-        let id = broker::stand_in_id(&session.caller);
-        return Ok(envelope_saying(Object::saying("id", &id).text("status", "active"), GOOD.0, GOOD.1));
-    };
-    let in_force = broker::load(ports, &inbound.visitor).await?;
-    let owner = of.account(&in_force.policy)?.owner();
-    let validity = broker::verify(ports, &in_force, &inbound.visitor, value, Where::At(owner), true).await?;
-    let (Some(id), Some(status)) = (validity.id, &validity.status) else { return Err(Fault::UnknownToken) };
-    if !in_force.policy.open_verify() && broker::lease_of(ports, &in_force, &validity, None).await?.is_none()
-    {
-        return Err(Fault::UnknownToken);
-    }
-    let mut result = Object::new();
-    result.put("id", &id).text("status", status);
-    for (name, at) in [("not_before", validity.not_before), ("expires_on", validity.expires_on)] {
-        if let Some(at) = at {
-            result.text(name, &at.to_string());
-        }
-    }
-    let message = if status == "active" { GOOD.1 } else { "This API Token is valid but not active" };
-    Ok(envelope_saying(&result, GOOD.0, message))
 }
 
 /// A token as Cloudflare would show it, with the names and times that its owner wrote; where Cloudflare
@@ -117,8 +84,7 @@ fn token(lease: &Lease, view: Option<&TokenView>, now: Timestamp) -> Object {
 }
 
 /// `GET …/tokens`: the caller's leases.
-pub(super) async fn list<P: Ports>(ports: &P, inbound: &Inbound, of: Of<'_>) -> Result<Reply, Fault> {
-    let (mut session, account) = open(ports, inbound, of).await?;
+pub(super) fn list(inbound: &Inbound, account: &Account) -> Result<Task, Fault> {
     inbound.refuse_other_parameters(PARAMETERS, "page, per_page, direction and include_expired")?;
     let number =
         |name: &'static str, default: u32, range: std::ops::RangeInclusive<u32>, wanted: &'static str| {
@@ -127,7 +93,7 @@ pub(super) async fn list<P: Ports>(ports: &P, inbound: &Inbound, of: Of<'_>) -> 
                 number.ok_or(Fault::Request(RequestError::Query(name, wanted)))
             })
         };
-    let at = number("page", 1, 1..=100_000, "a number from 1")?;
+    let at = number("page", 1, 1..=LAST_PAGE, "a number from 1 to 100000")?;
     let per_page = number("per_page", PAGES.0, PAGES.1, "a number from 5 to 50")?;
     let descending = match inbound.parameter("direction").as_deref() {
         None | Some("asc") => false,
@@ -146,17 +112,20 @@ pub(super) async fn list<P: Ports>(ports: &P, inbound: &Inbound, of: Of<'_>) -> 
         descending,
         include_expired,
     };
-    let (leases, total) = broker::page(ports, &mut session, &account, page).await?;
-    let now = ports.now();
+    Ok(Task::Page { account: Box::new(account.clone()), page })
+}
+
+/// The answer to [`list`].
+pub(super) fn listed(leases: &[Lease], total: u32, page: &Page, now: Timestamp) -> Reply {
     let mut tokens = List::new();
     leases.iter().for_each(|lease| tokens.push(&token(lease, None, now)));
     let mut info = Object::new();
-    info.put("page", &at)
-        .put("per_page", &per_page)
+    info.put("page", &(page.offset / page.limit.max(1) + 1))
+        .put("per_page", &page.limit)
         .put("count", &leases.len())
         .put("total_count", &total)
-        .put("total_pages", &total.div_ceil(per_page));
-    Ok(envelope_page(&tokens, &info))
+        .put("total_pages", &total.div_ceil(page.limit.max(1)));
+    envelope_page(&tokens, &info)
 }
 
 /// Takes a member out of a body; null counts as absent.
@@ -208,8 +177,7 @@ impl Asked {
 }
 
 /// `POST …/tokens`.
-pub(super) async fn create<P: Ports>(ports: &P, inbound: &Inbound, of: Of<'_>) -> Result<Reply, Fault> {
-    let (mut session, account) = open(ports, inbound, of).await?;
+pub(super) fn create(inbound: &Inbound, account: &Account) -> Result<Task, Fault> {
     let body = inbound.object()?;
     let written = as_asked(&body);
     let asked = Asked::read(body, false)?;
@@ -222,37 +190,34 @@ pub(super) async fn create<P: Ports>(ports: &P, inbound: &Inbound, of: Of<'_>) -
         condition: asked.condition,
         surface: Surface::DropIn { account: account.name().to_owned() },
     };
-    let (made, _) = broker::mint(ports, &mut session, &ask, written).await?;
-    let mut result = token(&made.lease, None, ports.now());
-    result.text("value", made.value.expose());
-    Ok(envelope(&result))
+    Ok(Task::Mint { ask: Box::new(ask), asked: written })
 }
 
-/// `GET …/tokens/{id}`: Cloudflare is asked, and the books are put right by its answer.
-pub(super) async fn read<P: Ports>(
-    ports: &P,
-    inbound: &Inbound,
-    of: Of<'_>,
-    id: &str,
-) -> Result<Reply, Fault> {
-    let (mut session, account) = open(ports, inbound, of).await?;
-    let key = LeaseKey::Token(token_id(id)?);
-    let found = broker::look_up(ports, &mut session, &account, key).await?;
-    if found.lease.state == State::Ended {
-        return Err(Fault::Ledger(Refusal::Ended));
-    }
-    Ok(envelope(&token(&found.lease, found.view.as_ref(), ports.now())))
+/// The answer to [`create`].
+pub(super) fn created(issued: &Issued, now: Timestamp) -> Reply {
+    let mut result = token(&issued.lease, None, now);
+    result.text("value", issued.value.expose());
+    envelope(&result)
 }
 
-/// `PUT …/tokens/{id}`: decided again, like a create.
-pub(super) async fn update<P: Ports>(
-    ports: &P,
-    inbound: &Inbound,
-    of: Of<'_>,
-    id: &str,
-) -> Result<Reply, Fault> {
-    let (mut session, account) = open(ports, inbound, of).await?;
+/// What is asked of the token in the path. A reading has Cloudflare asked, and the books put right by its
+/// answer; an update is decided again, like a create; a roll takes any object as its body, as Cloudflare
+/// does.
+pub(super) fn act(inbound: &Inbound, account: &Account, id: &str, value: bool) -> Result<Task, Fault> {
     let key = LeaseKey::Token(token_id(id)?);
+    let deed = match (inbound.method.as_str(), value) {
+        ("PUT", true) => {
+            inbound.object_or_none()?;
+            Deed::Roll
+        }
+        ("PUT", false) => update(inbound)?,
+        ("DELETE", _) => Deed::Revoke,
+        _ => Deed::LookUp,
+    };
+    Ok(Task::Act { within: Some(account.owner()), key, deed })
+}
+
+fn update(inbound: &Inbound) -> Result<Deed, Fault> {
     let body = inbound.object()?;
     let written = as_asked(&body);
     let asked = Asked::read(body, true)?;
@@ -262,59 +227,36 @@ pub(super) async fn update<P: Ports>(
         Some(Some("disabled")) => Some(true),
         Some(_) => return Err(Fault::Request(RequestError::Member("/status", "active or disabled"))),
     };
-    let found = broker::find_in(ports, &mut session, &account, key).await?;
-    let wanted = Wanted {
+    Ok(Deed::Update(Box::new(Wanted {
         policies: Some(asked.policies),
         expires_on: asked.expires_on,
         not_before: asked.not_before,
         condition: asked.condition,
         disabled,
         asked: written,
-    };
-    let found = broker::update(ports, &mut session, found, &wanted).await?;
-    Ok(envelope(&token(&found.lease, None, ports.now())))
+    })))
 }
 
-/// `DELETE …/tokens/{id}`.
-pub(super) async fn delete<P: Ports>(
-    ports: &P,
-    inbound: &Inbound,
-    of: Of<'_>,
-    id: &str,
-) -> Result<Reply, Fault> {
-    let (mut session, account) = open(ports, inbound, of).await?;
-    let token = token_id(id)?;
-    broker::revoke_in(ports, &mut session, &account, LeaseKey::Token(token)).await?;
-    Ok(envelope(&Object::saying("id", token.as_str())))
+/// The answer to [`act`]: the token; after a roll the new value as a bare string; after a deletion the id.
+pub(super) fn acted(inbound: &Inbound, done: &Done, now: Timestamp) -> Result<Reply, Fault> {
+    let Found { lease, view, .. } = &done.found;
+    if let Some(value) = &done.value {
+        return Ok(envelope(&value.expose()));
+    }
+    match inbound.method.as_str() {
+        "DELETE" => {
+            let mut result = Object::new();
+            result.put("id", &lease.token_id);
+            Ok(envelope(&result))
+        }
+        "GET" if lease.state == State::Ended => Err(Fault::Ledger(Refusal::Ended)),
+        "GET" => Ok(envelope(&token(lease, view.as_ref(), now))),
+        _ => Ok(envelope(&token(lease, None, now))),
+    }
 }
 
-/// `PUT …/tokens/{id}/value`: the new value, as a bare string.
-pub(super) async fn roll<P: Ports>(
-    ports: &P,
-    inbound: &Inbound,
-    of: Of<'_>,
-    id: &str,
-) -> Result<Reply, Fault> {
-    let (mut session, account) = open(ports, inbound, of).await?;
-    let key = LeaseKey::Token(token_id(id)?);
-    inbound.object_or_none()?;
-    let found = broker::find_in(ports, &mut session, &account, key).await?;
-    let (made, _) = broker::roll_found(ports, &mut session, found).await?;
-    Ok(envelope(&made.value.expose()))
-}
-
-/// `GET …/tokens/permission_groups`, from Cloudflare, filtered here by `name` (equal) and `scope`.
-pub(super) async fn permission_groups<P: Ports>(
-    ports: &P,
-    inbound: &Inbound,
-    of: Of<'_>,
-) -> Result<Reply, Fault> {
-    let (_, account) = open(ports, inbound, of).await?;
-    let parents = Parents {
-        parent: account.parent().to_owned(),
-        parent_next: account.parent_next().map(str::to_owned),
-    };
-    let groups = ports.permission_groups(account.owner(), &parents).await.map_err(Fault::Upstream)?;
+/// The answer with Cloudflare's permission groups, filtered here by `name` (equal) and `scope`.
+pub(super) fn permission_groups(inbound: &Inbound, groups: &Value) -> Reply {
     let (name, scope) = (inbound.parameter("name"), inbound.parameter("scope"));
     let wanted = |group: &Value| {
         let named =
@@ -329,5 +271,5 @@ pub(super) async fn permission_groups<P: Ports>(
     for group in groups.as_array().into_iter().flatten().filter(|group| wanted(group)) {
         list.push(group);
     }
-    Ok(envelope(&list))
+    envelope(&list)
 }

@@ -1,6 +1,6 @@
 //! `/v1/leases`.
 
-use brevet_core::broker::{self, Fault, Ports, RequestError};
+use brevet_core::broker::{Deed, Done, Fault, Found, InForce, RequestError};
 use brevet_core::json::{List, Object};
 use brevet_core::ledger::book::{After, Filter, LeaseKey, MOST_LISTED};
 use brevet_core::ledger::lease::State;
@@ -8,6 +8,7 @@ use brevet_core::policy::Lifetime;
 use brevet_core::time::{Seconds, Timestamp};
 
 use super::answer::{Reply, of_json};
+use super::task::Task;
 use super::{Inbound, nothing_else};
 use super::{shape, tokens};
 
@@ -29,8 +30,7 @@ fn wrong(name: &'static str, wanted: &'static str) -> Fault {
 }
 
 /// `GET /v1/leases`: newest first, account by account.
-pub(super) async fn list<P: Ports>(ports: &P, inbound: &Inbound) -> Result<Reply, Fault> {
-    let mut session = inbound.session(ports).await?;
+pub(super) fn list(inbound: &Inbound) -> Result<Task, Fault> {
     inbound.refuse_other_parameters(
         PARAMETERS,
         "owner, grant, template, state, run, expiring_before, account, cursor and limit",
@@ -68,14 +68,17 @@ pub(super) async fn list<P: Ports>(ports: &P, inbound: &Inbound) -> Result<Reply
         run: text("run"),
         expiring_before,
     };
-    let account = text("account");
-    let (found, next) = broker::list(ports, &mut session, &filter, account.as_deref(), cursor, limit).await?;
+    Ok(Task::List { filter: Box::new(filter), account: text("account"), cursor, limit })
+}
+
+/// The answer to [`list`].
+pub(super) fn listed(found: &[Found], next: Option<(String, After)>) -> Reply {
     let mut leases = List::new();
     found.iter().for_each(|found| leases.push(&shape::lease(&found.lease, &found.account)));
     let next = next.map(|(account, after)| format!("{account}.{}.{}", after.created.unix(), after.id));
     let mut told = Object::new();
     told.put("leases", &leases).put("next_cursor", &next);
-    Ok(of_json(200, told))
+    of_json(200, told)
 }
 
 /// `<account's name>.<created>.<lease>`: where the next page begins.
@@ -86,26 +89,26 @@ fn read_cursor(text: &str) -> Option<(String, After)> {
     Some((parts.next()?.to_owned(), After { created, id }))
 }
 
-/// `GET /v1/leases/{id}`.
-pub(super) async fn read<P: Ports>(ports: &P, inbound: &Inbound, id: &str) -> Result<Reply, Fault> {
-    let mut session = inbound.session(ports).await?;
-    let found = broker::find(ports, &mut session, key(id)?).await?;
-    let mut body = shape::lease(&found.lease, &found.account);
-    body.put("may", &shape::may(&session.in_force, shape::policies(&found.lease)));
-    Ok(of_json(200, body))
+/// What is asked of the lease in the path.
+pub(super) fn act(id: &str, deed: Deed) -> Result<Task, Fault> {
+    Ok(Task::Act { within: None, key: key(id)?, deed })
 }
 
-/// `DELETE /v1/leases/{id}`.
-pub(super) async fn revoke<P: Ports>(ports: &P, inbound: &Inbound, id: &str) -> Result<Reply, Fault> {
-    let mut session = inbound.session(ports).await?;
-    let found = broker::revoke(ports, &mut session, key(id)?).await?;
-    Ok(of_json(200, shape::lease(&found.lease, &found.account)))
+/// The answer to [`act`]: after a roll with the new value, after a reading with what the token may do.
+pub(super) fn acted(in_force: &InForce, deed: &Done, read: bool) -> Reply {
+    let Found { lease, account, .. } = &deed.found;
+    if let Some(value) = &deed.value {
+        return of_json(200, tokens::with_value(value.expose(), lease, account, &[]));
+    }
+    let mut told = shape::lease(lease, account);
+    if read {
+        told.put("may", &shape::may(in_force, shape::policies(lease)));
+    }
+    of_json(200, told)
 }
 
 /// `POST /v1/leases/{id}/renew`: `{"ttl"?}` or `{"expires_on"?}`.
-pub(super) async fn renew<P: Ports>(ports: &P, inbound: &Inbound, id: &str) -> Result<Reply, Fault> {
-    let mut session = inbound.session(ports).await?;
-    let key = key(id)?;
+pub(super) fn renewal(inbound: &Inbound) -> Result<Deed, Fault> {
     let mut body = inbound.object_or_none()?;
     let ttl = body.remove("ttl").filter(|value| !value.is_null());
     let until = body.remove("expires_on").filter(|value| !value.is_null());
@@ -127,15 +130,11 @@ pub(super) async fn renew<P: Ports>(ports: &P, inbound: &Inbound, id: &str) -> R
         }
     };
     nothing_else(&body, "ttl and expires_on")?;
-    let found = broker::renew(ports, &mut session, key, lifetime).await?;
-    Ok(of_json(200, shape::lease(&found.lease, &found.account)))
+    Ok(Deed::Renew(lifetime))
 }
 
-/// `POST /v1/leases/{id}/roll`: a new value, the old one is dead.
-pub(super) async fn roll<P: Ports>(ports: &P, inbound: &Inbound, id: &str) -> Result<Reply, Fault> {
-    let mut session = inbound.session(ports).await?;
-    let key = key(id)?;
+/// `POST /v1/leases/{id}/roll`: a new value, the old one is dead. It takes no body, or an empty object.
+pub(super) fn roll(inbound: &Inbound) -> Result<Deed, Fault> {
     nothing_else(&inbound.object_or_none()?, "none")?;
-    let (made, account) = broker::roll(ports, &mut session, key).await?;
-    Ok(of_json(200, tokens::issued(&made, &account)))
+    Ok(Deed::Roll)
 }

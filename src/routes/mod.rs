@@ -7,7 +7,9 @@ mod leases;
 mod monitor;
 mod shape;
 mod table;
+mod task;
 mod tokens;
+mod verify;
 
 use std::net::IpAddr;
 

@@ -1,11 +1,13 @@
 //! Paths, and who answers them.
 
-use brevet_core::broker::{Fault, Ports, RequestError};
+use brevet_core::broker::{Deed, Fault, Ports, RequestError, Session};
 use brevet_core::json::Object;
 
 use super::answer::{Reply, problem, refused_envelope};
+use super::config::{self, Config};
 use super::dropin::{self, Of};
-use super::{Call, Inbound, config, leases, monitor, tokens};
+use super::task::{Outcome, Task, perform};
+use super::{Call, Inbound, leases, monitor, tokens, verify};
 
 /// What a path stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,10 +25,7 @@ enum Route<'a> {
     WhoAmI,
     Templates,
     PermissionGroups,
-    Config,
-    ConfigHistory,
-    ConfigVersion(&'a str),
-    ConfigLint,
+    Config(Config<'a>),
     DropIn(Of<'a>, DropIn<'a>),
 }
 
@@ -61,10 +60,10 @@ fn route(path: &str) -> Result<Route<'_>, RequestError> {
             ["whoami"] => Route::WhoAmI,
             ["templates"] => Route::Templates,
             ["permission-groups"] => Route::PermissionGroups,
-            ["config"] => Route::Config,
-            ["config", "history"] => Route::ConfigHistory,
-            ["config", "versions", version] => Route::ConfigVersion(version),
-            ["config", "lint"] => Route::ConfigLint,
+            ["config"] => Route::Config(Config::InForce),
+            ["config", "history"] => Route::Config(Config::History),
+            ["config", "versions", version] => Route::Config(Config::Version(version)),
+            ["config", "lint"] => Route::Config(Config::Lint),
             _ => return Err(RequestError::NoSuchPath),
         },
         ["client", "v4", rest @ ..] => {
@@ -128,42 +127,84 @@ fn log<P: Ports>(ports: &P, fault: &Fault) {
 }
 
 async fn dispatch<P: Ports>(ports: &P, route: Route<'_>, inbound: &Inbound) -> Result<Reply, Fault> {
-    match (route, inbound.method.as_str()) {
-        (Route::Health, "GET" | "HEAD") => Ok(monitor::health()),
-        (Route::Ready, "GET" | "HEAD") => monitor::ready(ports, inbound).await,
-        (Route::Panic, "POST") if ports.settings().development && inbound.visitor.loopback => {
-            monitor::panic()
-        }
-        (Route::Panic, _) => Err(Fault::Request(RequestError::NoSuchPath)),
-        (Route::Verify, "POST") => tokens::verify(ports, inbound).await,
-        (Route::Tokens, "POST") => tokens::create(ports, inbound).await,
-        (Route::Plan, "POST") => tokens::plan(ports, inbound).await,
-        (Route::Leases, "GET") => leases::list(ports, inbound).await,
-        (Route::Lease(id), "GET") => leases::read(ports, inbound, id).await,
-        (Route::Lease(id), "DELETE") => leases::revoke(ports, inbound, id).await,
-        (Route::Renew(id), "POST") => leases::renew(ports, inbound, id).await,
-        (Route::Roll(id), "POST") => leases::roll(ports, inbound, id).await,
-        (Route::WhoAmI, "GET") => tokens::who_am_i(ports, inbound).await,
-        (Route::Templates, "GET") => tokens::templates(ports, inbound).await,
-        (Route::PermissionGroups, "GET") => tokens::permission_groups(ports, inbound).await,
-        (Route::Config, "GET") => config::read(ports, inbound, None).await,
-        (Route::Config, "PUT") => config::push(ports, inbound).await,
-        (Route::ConfigHistory, "GET") => config::history(ports, inbound).await,
-        (Route::ConfigVersion(version), "GET") => config::read(ports, inbound, Some(version)).await,
-        (Route::ConfigLint, "POST") => config::lint(ports, inbound).await,
-        (Route::DropIn(of, what), method) => match (what, method) {
-            (DropIn::Verify, "GET") => dropin::verify(ports, inbound, of).await,
-            (DropIn::Tokens, "GET") => dropin::list(ports, inbound, of).await,
-            (DropIn::Tokens, "POST") => dropin::create(ports, inbound, of).await,
-            (DropIn::PermissionGroups, "GET") => dropin::permission_groups(ports, inbound, of).await,
-            (DropIn::Token(id), "GET") => dropin::read(ports, inbound, of, id).await,
-            (DropIn::Token(id), "PUT") => dropin::update(ports, inbound, of, id).await,
-            (DropIn::Token(id), "DELETE") => dropin::delete(ports, inbound, of, id).await,
-            (DropIn::Value(id), "PUT") => dropin::roll(ports, inbound, of, id).await,
-            _ => Err(Fault::Request(RequestError::Method(methods(route)))),
-        },
-        _ => Err(Fault::Request(RequestError::Method(methods(route)))),
+    if !methods(route).split(", ").any(|method| method == inbound.method) {
+        return Err(Fault::Request(RequestError::Method(methods(route))));
     }
+    match route {
+        Route::Health => Ok(monitor::health()),
+        Route::Ready => monitor::ready(ports, inbound).await,
+        Route::Panic if ports.settings().development && inbound.visitor.loopback => monitor::panic(),
+        Route::Panic => Err(Fault::Request(RequestError::NoSuchPath)),
+        Route::Verify => verify::native(ports, inbound).await,
+        Route::DropIn(of, DropIn::Verify) => verify::drop_in(ports, inbound, of).await,
+        Route::Config(what) => config::serve(ports, inbound, what).await,
+        _ => {
+            let mut session = inbound.session(ports).await?;
+            let task = task_of(ports, &session, route, inbound)?;
+            let outcome = perform(ports, &mut session, task).await?;
+            word(ports, &session, route, inbound, outcome)
+        }
+    }
+}
+
+/// Reads the request of somebody who is known.
+fn task_of<P: Ports>(
+    ports: &P,
+    session: &Session,
+    route: Route<'_>,
+    inbound: &Inbound,
+) -> Result<Task, Fault> {
+    let say = |reply| Ok(Task::Say(reply));
+    match route {
+        Route::Tokens => tokens::create(inbound),
+        Route::Plan => say(tokens::plan(ports, session, inbound)?),
+        Route::Leases => leases::list(inbound),
+        Route::Lease(id) if inbound.method == "DELETE" => leases::act(id, Deed::Revoke),
+        Route::Lease(id) => leases::act(id, Deed::Read),
+        Route::Renew(id) => leases::act(id, leases::renewal(inbound)?),
+        Route::Roll(id) => leases::act(id, leases::roll(inbound)?),
+        Route::WhoAmI => say(tokens::who_am_i(session)),
+        Route::Templates => say(tokens::templates(session)),
+        Route::PermissionGroups => say(tokens::permission_groups(session, inbound)?),
+        Route::DropIn(of, what) => {
+            let account = of.account(&session.in_force.policy)?;
+            match what {
+                DropIn::Tokens if inbound.method == "GET" => dropin::list(inbound, account),
+                DropIn::Tokens => dropin::create(inbound, account),
+                DropIn::Token(id) => dropin::act(inbound, account, id, false),
+                DropIn::Value(id) => dropin::act(inbound, account, id, true),
+                DropIn::PermissionGroups | DropIn::Verify => {
+                    Ok(Task::Groups { account: Box::new(account.clone()) })
+                }
+            }
+        }
+        // These were served before.
+        Route::Health | Route::Ready | Route::Panic | Route::Verify | Route::Config(_) => {
+            Err(Fault::Request(RequestError::NoSuchPath))
+        }
+    }
+}
+
+/// Words what came of it, as the surface has it.
+fn word<P: Ports>(
+    ports: &P,
+    session: &Session,
+    route: Route<'_>,
+    inbound: &Inbound,
+    outcome: Outcome,
+) -> Result<Reply, Fault> {
+    let drop_in = matches!(route, Route::DropIn(..));
+    let now = ports.now();
+    Ok(match outcome {
+        Outcome::Said(reply) => reply,
+        Outcome::Minted(issued, _) if drop_in => dropin::created(&issued, now),
+        Outcome::Minted(issued, account) => tokens::created(&issued, &account),
+        Outcome::Done(done) if drop_in => dropin::acted(inbound, &done, now)?,
+        Outcome::Done(done) => leases::acted(&session.in_force, &done, inbound.method == "GET"),
+        Outcome::Listed(found, next) => leases::listed(&found, next),
+        Outcome::Paged(leases, total, page) => dropin::listed(&leases, total, &page, now),
+        Outcome::Groups(groups) => dropin::permission_groups(inbound, &groups),
+    })
 }
 
 const fn methods(route: Route<'_>) -> &'static str {
@@ -174,9 +215,9 @@ const fn methods(route: Route<'_>) -> &'static str {
         | Route::Renew(_)
         | Route::Roll(_)
         | Route::Panic
-        | Route::ConfigLint => "POST",
+        | Route::Config(Config::Lint) => "POST",
         Route::Lease(_) => "GET, DELETE",
-        Route::Config => "GET, PUT",
+        Route::Config(Config::InForce) => "GET, PUT",
         Route::Health | Route::Ready => "GET, HEAD",
         Route::DropIn(_, DropIn::Tokens) => "GET, POST",
         Route::DropIn(_, DropIn::Token(_)) => "GET, PUT, DELETE",
@@ -206,10 +247,10 @@ mod tests {
             ("/v1/whoami", Route::WhoAmI),
             ("/v1/templates", Route::Templates),
             ("/v1/permission-groups", Route::PermissionGroups),
-            ("/v1/config", Route::Config),
-            ("/v1/config/history", Route::ConfigHistory),
-            ("/v1/config/versions/3", Route::ConfigVersion("3")),
-            ("/v1/config/lint", Route::ConfigLint),
+            ("/v1/config", Route::Config(Config::InForce)),
+            ("/v1/config/history", Route::Config(Config::History)),
+            ("/v1/config/versions/3", Route::Config(Config::Version("3"))),
+            ("/v1/config/lint", Route::Config(Config::Lint)),
             ("/client/v4/user/tokens", Route::DropIn(Of::User, DropIn::Tokens)),
             ("/client/v4/user/tokens/", Route::DropIn(Of::User, DropIn::Tokens)),
             ("/client/v4/user/tokens/verify", Route::DropIn(Of::User, DropIn::Verify)),

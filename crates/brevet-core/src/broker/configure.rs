@@ -46,58 +46,46 @@ pub struct Pushed {
     pub revoked: Vec<String>,
 }
 
-/// Who may read or replace the rules: an operator with the power, or the root operator where no rules
-/// are in force yet.
-async fn operator<P: Ports>(
-    ports: &P,
-    bearer: Bearer,
-    visitor: &Visitor,
-) -> Result<(Caller, Option<Session>), Fault> {
+/// Somebody who may read and replace the rules.
+#[derive(Debug)]
+pub struct Configurer {
+    caller: Caller,
+    /// None where no rules are in force: then there is the root operator alone.
+    session: Option<Session>,
+}
+
+/// Finds out whether the caller may read and replace the rules: an operator with the power, or the
+/// root operator where no rules are in force yet.
+///
+/// # Errors
+/// Who may not, and [`Fault::Unreachable`].
+pub async fn configurer<P: Ports>(ports: &P, bearer: Bearer, visitor: &Visitor) -> Result<Configurer, Fault> {
     let settings = ports.settings();
     match Session::open(ports, bearer.clone(), visitor).await {
-        Ok(session) if session.caller.powers().config => Ok((session.caller.clone(), Some(session))),
+        Ok(session) if session.caller.powers().config => {
+            Ok(Configurer { caller: session.caller.clone(), session: Some(session) })
+        }
         Ok(_) => Err(Fault::Power("config")),
         // Without usable rules there is the root operator alone. Development elsewhere stays closed.
         Err(fault @ Fault::NoRules(NoRules::DevelopmentElsewhere)) => Err(fault),
         Err(Fault::NoRules(_)) => authenticate_root(&bearer, settings.development, settings.root.as_ref())
-            .map(|caller| (caller, None))
+            .map(|caller| Configurer { caller, session: None })
             .map_err(Fault::Auth),
         Err(fault) => Err(fault),
     }
 }
 
-/// Whether this caller may read and replace the rules; asked before a body of theirs is read.
+/// Asks the register for its versions: one ([`RulebookRequest::Get`]) or the list of them.
 ///
 /// # Errors
-/// Who may not, and [`Fault::Unreachable`].
-pub async fn may_configure<P: Ports>(ports: &P, bearer: Bearer, visitor: &Visitor) -> Result<(), Fault> {
-    operator(ports, bearer, visitor).await.map(drop)
-}
-
-/// A version of the rules; without a number the one in force. `None` where there is none.
-///
-/// # Errors
-/// Who may not read it, and [`Fault::Unreachable`].
-pub async fn version<P: Ports>(
+/// [`Fault::Unreachable`].
+pub async fn versions<P: Ports>(
     ports: &P,
-    bearer: Bearer,
-    visitor: &Visitor,
-    number: Option<u64>,
-) -> Result<Option<Kept>, Fault> {
-    operator(ports, bearer, visitor).await?;
-    match ports.rulebook(&RulebookRequest::Get { version: number }).await.map_err(Fault::Unreachable)? {
-        RulebookAnswer::Version(kept) => Ok(kept),
-        _ => Err(misunderstood()),
-    }
-}
-
-/// The versions kept, newest first.
-///
-/// # Errors
-/// As [`version`].
-pub async fn history<P: Ports>(ports: &P, bearer: Bearer, visitor: &Visitor) -> Result<Vec<Kept>, Fault> {
-    operator(ports, bearer, visitor).await?;
-    match ports.rulebook(&RulebookRequest::History).await.map_err(Fault::Unreachable)? {
+    _: &Configurer,
+    request: &RulebookRequest,
+) -> Result<Vec<Kept>, Fault> {
+    match ports.rulebook(request).await.map_err(Fault::Unreachable)? {
+        RulebookAnswer::Version(kept) => Ok(kept.into_iter().collect()),
         RulebookAnswer::History(versions) => Ok(versions),
         _ => Err(misunderstood()),
     }
@@ -106,15 +94,13 @@ pub async fn history<P: Ports>(ports: &P, bearer: Bearer, visitor: &Visitor) -> 
 /// Looks rules over without putting them in force, and tells the errors and warnings.
 ///
 /// # Errors
-/// Who may not.
-pub async fn lint<P: Ports>(
+/// [`Fault::ExampleRules`].
+pub fn lint<P: Ports>(
     ports: &P,
-    bearer: Bearer,
-    visitor: &Visitor,
+    _: &Configurer,
     rules: &Value,
     places: &SourceMap,
 ) -> Result<Vec<Finding>, Fault> {
-    operator(ports, bearer, visitor).await?;
     match compile(ports, rules) {
         Ok((_, findings)) | Err(Unfit::Findings(findings)) => Ok(findings),
         Err(unfit @ Unfit::Example) => Err(unfit.fault(places)),
@@ -156,16 +142,13 @@ fn compile<P: Ports>(ports: &P, value: &Value) -> Result<(Policy, Vec<Finding>),
 /// Who may not, what is wrong with them, and what live leases rest on.
 pub async fn push<P: Ports>(
     ports: &P,
-    bearer: Bearer,
-    visitor: &Visitor,
+    configurer: &Configurer,
     expected: Option<u64>,
     rules: &Value,
     places: &SourceMap,
     removal: Removal,
 ) -> Result<Pushed, Fault> {
-    // What is widened is told by the rules that are in force now, not half a minute ago.
-    in_force::forget(ports);
-    let (caller, session) = operator(ports, bearer, visitor).await?;
+    let Configurer { caller, session } = configurer;
     let expected = expected.ok_or(Fault::NoIfMatch)?;
     let (policy, warnings) = compile(ports, rules).map_err(|reason| reason.fault(places))?;
     let present = session.as_ref().map(|session| session.in_force.as_ref());
@@ -180,7 +163,7 @@ pub async fn push<P: Ports>(
     if !widened.is_empty() && !caller.is_root() {
         return Err(Fault::NeedsRoot(widened));
     }
-    let revoked = match (old, &session) {
+    let revoked = match (old, session) {
         (Some(old), Some(session)) => {
             let removed = Removed::between(&old_rules, rules);
             clear(ports, session, old, &policy, &removed, removal).await?

@@ -14,7 +14,7 @@ mod session;
 mod tend;
 mod verify;
 
-pub use configure::{Pushed, Removal, history, lint, may_configure, push, version};
+pub use configure::{Configurer, Pushed, Removal, configurer, lint, push, versions};
 pub use fault::{Face, Fault, NoRules, RequestError};
 pub use health::{AccountHealth, check_parents, readiness};
 pub use in_force::{InForce, LONGEST_WITHOUT_REGISTER, RECHECK, forget, load, take};
@@ -22,9 +22,7 @@ pub use memory::{MOST_VISITS, Memory, VISIT_WINDOW};
 pub use mint::{Issued, mint, plan, planned_name};
 pub use ports::{Ports, Settings, Unreachable, Visitor};
 pub use session::{Said, Session};
-pub use tend::{
-    Found, Wanted, find, find_in, list, look_up, page, renew, revoke, revoke_in, roll, roll_found, update,
-};
+pub use tend::{Deed, Done, Found, Wanted, act, list, page};
 pub use verify::{
     MOST_CALLS, REMEMBER_ACTIVE, REMEMBER_INVALID, Validity, Where, lease_of, stand_in_id, verify,
 };

@@ -1,14 +1,15 @@
 //! What is done with leases that exist: find, list, renew, roll, change and end them.
 
 use crate::broker::fault::Fault;
-use crate::broker::mint::{Issued, MOST_DECISIONS, parents_of};
+use crate::broker::mint::{MOST_DECISIONS, parents_of};
 use crate::broker::ports::Ports;
 use crate::broker::session::{Said, Session};
-use crate::cloudflare::TokenView;
+use crate::cloudflare::{TokenOwner, TokenView};
 use crate::ledger::book::{After, Filter, LeaseKey, Page};
 use crate::ledger::lease::{AsAsked, Lease};
 use crate::ledger::protocol::{Answer, Change, Operation, Refusal};
 use crate::policy::{self, Account, Grant, Held, Lifetime, Touch};
+use crate::secret::Secret;
 
 /// A lease and the account or user that owns its token.
 #[derive(Debug)]
@@ -38,70 +39,196 @@ pub struct Wanted {
     pub asked: AsAsked,
 }
 
+/// What is to be done with a lease.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Deed {
+    /// Read it from the books.
+    Read,
+    /// Have Cloudflare asked too, and the books put right by its answer.
+    LookUp,
+    /// Move its end.
+    Renew(Lifetime),
+    /// Give its token a new value.
+    Roll,
+    /// Replace what its owner may set.
+    Update(Box<Wanted>),
+    /// End it.
+    Revoke,
+}
+
+/// A lease after a deed.
+#[derive(Debug)]
+pub struct Done {
+    /// The lease and what is known of its token.
+    pub found: Found,
+    /// The new value, after [`Deed::Roll`] and after nothing else.
+    pub value: Option<Secret>,
+}
+
 /// An operator sees and ends the leases of others only with the power for it.
 fn permit(session: &Session, lease: &Lease, touch: Touch) -> Result<(), Fault> {
     let permitted = session.in_force.policy.permit(&session.caller, &lease.owner, touch);
     permitted.map(drop).map_err(|denial| Fault::Denied(Box::new(denial)))
 }
 
-async fn read_at<P: Ports>(
-    ports: &P,
-    session: &mut Session,
-    account: &Account,
-    key: LeaseKey,
-    ask_cloudflare: bool,
-) -> Result<Option<Found>, Fault> {
-    let parents = ask_cloudflare.then(|| parents_of(account));
-    let operation = Operation::Read { key, ask_cloudflare: parents };
-    match session.ask(ports, account.owner(), operation).await {
-        Ok(Said::Answer(Answer::Lease { lease, view })) => {
-            permit(session, &lease, Touch::Read)?;
-            Ok(Some(Found { lease: *lease, account: account.clone(), view: view.map(|view| *view) }))
-        }
-        Ok(_) => Err(Fault::Ledger(Refusal::Protocol)),
-        Err(Fault::Ledger(Refusal::NotFound)) => Ok(None),
-        Err(fault) => Err(fault),
-    }
-}
-
-/// The lease of this key, in whichever ledger it is.
+/// Does something with the lease of this key, in whichever ledger it is, or `within` one.
 ///
 /// # Errors
-/// [`Refusal::NotFound`] where it is in none, or not the caller's.
-pub async fn find<P: Ports>(ports: &P, session: &mut Session, key: LeaseKey) -> Result<Found, Fault> {
+/// [`Refusal::NotFound`] where it is in none, or not the caller's; the rule or the power that refuses,
+/// what the books refuse, and what Cloudflare does. A revocation that Cloudflare fails leaves the
+/// lease `revoking`.
+pub async fn act<P: Ports>(
+    ports: &P,
+    session: &mut Session,
+    within: Option<TokenOwner>,
+    key: LeaseKey,
+    deed: &Deed,
+) -> Result<Done, Fault> {
     let in_force = std::rc::Rc::clone(&session.in_force);
-    for account in in_force.policy.accounts() {
-        if let Some(found) = read_at(ports, session, account, key, false).await? {
-            return Ok(found);
+    let accounts = in_force.policy.accounts();
+    for account in accounts.filter(|account| within.is_none_or(|owner| account.owner() == owner)) {
+        match act_in(ports, session, account, key, deed).await {
+            Err(Fault::Ledger(Refusal::NotFound)) => {}
+            outcome => return outcome,
         }
     }
     Err(Fault::Ledger(Refusal::NotFound))
 }
 
-/// The lease of a token in one account, with the token as Cloudflare shows it now.
-///
-/// # Errors
-/// As [`find`], and what Cloudflare refuses.
-pub async fn look_up<P: Ports>(
+/// Reads the lease, decides on what was read, and has the ledger carry the deed out. Where the lease or
+/// the rules moved in between, that is done once more, on what is there then.
+async fn act_in<P: Ports>(
     ports: &P,
     session: &mut Session,
     account: &Account,
     key: LeaseKey,
-) -> Result<Found, Fault> {
-    read_at(ports, session, account, key, true).await?.ok_or(Fault::Ledger(Refusal::NotFound))
+    deed: &Deed,
+) -> Result<Done, Fault> {
+    let mut account = account.clone();
+    let mut read: Option<Box<Lease>> = None;
+    let mut last = Fault::Ledger(Refusal::Moved);
+    let mut decisions = 0;
+    while decisions < MOST_DECISIONS {
+        let operation = match &read {
+            None => opening(session, &account, key, deed),
+            Some(lease) => {
+                decisions += 1;
+                order(ports, session, &account, lease, deed)?
+            }
+        };
+        let carried_out = !matches!(operation, Operation::Read { .. });
+        match session.ask(ports, account.owner(), operation).await {
+            Ok(Said::Answer(answer)) => {
+                let done = done(answer, &account)?;
+                if carried_out {
+                    if *deed == Deed::Roll && done.value.is_none() {
+                        return Err(Fault::Ledger(Refusal::Protocol));
+                    }
+                    if let Some(token) = done.found.lease.token_id {
+                        ports.memory().forget_token(token);
+                    }
+                    return Ok(done);
+                }
+                permit(session, &done.found.lease, Touch::Read)?;
+                if matches!(deed, Deed::Read | Deed::LookUp) {
+                    return Ok(done);
+                }
+                read = Some(Box::new(done.found.lease));
+                continue;
+            }
+            Ok(Said::Again) => {}
+            Err(fault @ Fault::Ledger(Refusal::Moved)) => last = fault,
+            Err(fault) => return Err(fault),
+        }
+        let present = session.in_force.policy.account_of(account.owner()).cloned();
+        account = present.ok_or(Fault::Ledger(Refusal::NotFound))?;
+        read = None;
+    }
+    Err(last)
 }
 
-/// The lease of a token in one account, from the books.
-///
-/// # Errors
-/// As [`find`].
-pub async fn find_in<P: Ports>(
+/// The first question: a reading, but for a revocation by somebody who may end whatever is found.
+fn opening(session: &Session, account: &Account, key: LeaseKey, deed: &Deed) -> Operation {
+    // An operator without the power to revoke may end its own leases, so whose it is comes first.
+    let may_revoke = !session.caller.is_operator() || session.caller.powers().revoke;
+    if *deed == Deed::Revoke && may_revoke {
+        return Operation::Revoke { key, parents: parents_of(account) };
+    }
+    let asks = *deed == Deed::LookUp;
+    Operation::Read { key, ask_cloudflare: asks.then(|| parents_of(account)) }
+}
+
+/// What the ledger is told to do, decided on the lease as it was read.
+fn order<P: Ports>(
     ports: &P,
-    session: &mut Session,
+    session: &Session,
     account: &Account,
-    key: LeaseKey,
-) -> Result<Found, Fault> {
-    read_at(ports, session, account, key, false).await?.ok_or(Fault::Ledger(Refusal::NotFound))
+    lease: &Lease,
+    deed: &Deed,
+) -> Result<Operation, Fault> {
+    let parents = parents_of(account);
+    let change = match deed {
+        Deed::Renew(lifetime) => policy::Change::Renew { lifetime: *lifetime },
+        Deed::Roll => policy::Change::Roll,
+        Deed::Update(wanted) => policy::Change::Update {
+            policies: wanted.policies.clone(),
+            expires_on: wanted.expires_on,
+            not_before: wanted.not_before,
+            condition: wanted.condition.clone(),
+            name: wanted.asked.name.clone(),
+        },
+        Deed::Read | Deed::LookUp | Deed::Revoke => {
+            permit(session, lease, Touch::Revoke)?;
+            return Ok(Operation::Revoke { key: LeaseKey::Lease(lease.id), parents });
+        }
+    };
+    let held = Held {
+        account: account.owner(),
+        owner: &lease.owner,
+        grant: lease.grant.as_deref(),
+        template: lease.template.as_deref(),
+        created: lease.created,
+        not_before: lease.not_before,
+        expires_on: lease.expires_on,
+        policies: &lease.policies,
+        condition: lease.condition.as_ref(),
+        name: lease.asked.name.as_deref(),
+    };
+    let decided = session.in_force.policy.redecide(&session.caller, &held, &change, ports.now());
+    let grant = decided.map_err(|denial| Fault::Denied(Box::new(denial)))?;
+    let change = Box::new(changed(deed, lease, &grant));
+    Ok(Operation::Change { lease: lease.id, revision: lease.revision, parents, change })
+}
+
+fn changed(deed: &Deed, lease: &Lease, grant: &Grant) -> Change {
+    match deed {
+        Deed::Update(wanted) => Change::Update {
+            policies: grant.policies_json(),
+            condition: grant.condition_json(),
+            not_before: grant.not_before(),
+            expires_on: grant.expires_on(),
+            disabled: wanted.disabled.unwrap_or(lease.disabled),
+            asked: AsAsked {
+                name: wanted.asked.name.clone().or_else(|| lease.asked.name.clone()),
+                expires_on: wanted.asked.expires_on.clone().or_else(|| lease.asked.expires_on.clone()),
+                not_before: wanted.asked.not_before.clone().or_else(|| lease.asked.not_before.clone()),
+            },
+            escapes_books: grant.marks().escapes_books,
+            takeover: grant.takeover_reason().map(str::to_owned),
+            rule: grant.rule().map(str::to_owned),
+        },
+        Deed::Renew(_) => Change::Renew { expires_on: grant.expires_on(), asked: None },
+        Deed::Roll | Deed::Read | Deed::LookUp | Deed::Revoke => Change::Roll,
+    }
+}
+
+fn done(answer: Answer, account: &Account) -> Result<Done, Fault> {
+    let (lease, view, value) = match answer {
+        Answer::Lease { lease, view } => (lease, view.map(|view| *view), None),
+        Answer::Valued { lease, value } => (lease, None, Some(value.0)),
+        _ => return Err(Fault::Ledger(Refusal::Protocol)),
+    };
+    Ok(Done { found: Found { lease: *lease, account: account.clone(), view }, value })
 }
 
 /// An operator who lists needs the power to read others' leases; without it, it sees its own.
@@ -174,196 +301,6 @@ pub async fn page<P: Ports>(
     let page = Page { owner: narrowed(session, page.owner.clone()), ..page };
     match session.ask(ports, account.owner(), Operation::Page(page)).await? {
         Said::Answer(Answer::Leases { leases, total }) => Ok((leases, total.unwrap_or_default())),
-        _ => Err(Fault::Ledger(Refusal::Protocol)),
-    }
-}
-
-fn decide<P: Ports>(
-    ports: &P,
-    session: &Session,
-    found: &Found,
-    change: &policy::Change,
-) -> Result<Grant, Fault> {
-    let lease = &found.lease;
-    let held = Held {
-        account: found.account.owner(),
-        owner: &lease.owner,
-        grant: lease.grant.as_deref(),
-        template: lease.template.as_deref(),
-        created: lease.created,
-        not_before: lease.not_before,
-        expires_on: lease.expires_on,
-        policies: &lease.policies,
-        condition: lease.condition.as_ref(),
-        name: lease.asked.name.as_deref(),
-    };
-    let decided = session.in_force.policy.redecide(&session.caller, &held, change, ports.now());
-    decided.map_err(|denial| Fault::Denied(Box::new(denial)))
-}
-
-/// Decides again and has the ledger carry the change out. Where the lease or the rules moved in
-/// between, that is done once more, on what is there then.
-async fn carry_out<P: Ports>(
-    ports: &P,
-    session: &mut Session,
-    mut found: Found,
-    change: &policy::Change,
-    order: impl Fn(&Lease, &Grant) -> Change,
-) -> Result<(Answer, Account), Fault> {
-    let key = LeaseKey::Lease(found.lease.id);
-    let mut last = Fault::Ledger(Refusal::Moved);
-    for _ in 0..MOST_DECISIONS {
-        let grant = decide(ports, session, &found, change)?;
-        let operation = Operation::Change {
-            lease: found.lease.id,
-            revision: found.lease.revision,
-            parents: parents_of(&found.account),
-            change: Box::new(order(&found.lease, &grant)),
-        };
-        match session.ask(ports, found.account.owner(), operation).await {
-            Ok(Said::Answer(answer)) => {
-                if let Some(token) = found.lease.token_id {
-                    ports.memory().forget_token(token);
-                }
-                return Ok((answer, found.account));
-            }
-            Ok(Said::Again) => {}
-            Err(fault @ Fault::Ledger(Refusal::Moved)) => last = fault,
-            Err(fault) => return Err(fault),
-        }
-        let account = session.in_force.policy.account_of(found.account.owner()).cloned();
-        let account = account.ok_or(Fault::Ledger(Refusal::NotFound))?;
-        found = find_in(ports, session, &account, key).await?;
-    }
-    Err(last)
-}
-
-fn lease_answered((answer, account): (Answer, Account)) -> Result<Found, Fault> {
-    match answer {
-        Answer::Lease { lease, view } => Ok(Found { lease: *lease, account, view: view.map(|view| *view) }),
-        _ => Err(Fault::Ledger(Refusal::Protocol)),
-    }
-}
-
-/// Moves the end of a lease.
-///
-/// # Errors
-/// The rule that refuses, the books' refusal, or Cloudflare's.
-pub async fn renew<P: Ports>(
-    ports: &P,
-    session: &mut Session,
-    key: LeaseKey,
-    lifetime: Lifetime,
-) -> Result<Found, Fault> {
-    let found = find(ports, session, key).await?;
-    let change = policy::Change::Renew { lifetime };
-    let order = |_: &Lease, grant: &Grant| Change::Renew { expires_on: grant.expires_on(), asked: None };
-    lease_answered(carry_out(ports, session, found, &change, order).await?)
-}
-
-/// Gives a lease's token a new value.
-///
-/// # Errors
-/// As [`renew`].
-pub async fn roll<P: Ports>(
-    ports: &P,
-    session: &mut Session,
-    key: LeaseKey,
-) -> Result<(Issued, Account), Fault> {
-    let found = find(ports, session, key).await?;
-    roll_found(ports, session, found).await
-}
-
-/// Gives a token that was found a new value.
-///
-/// # Errors
-/// As [`renew`].
-pub async fn roll_found<P: Ports>(
-    ports: &P,
-    session: &mut Session,
-    found: Found,
-) -> Result<(Issued, Account), Fault> {
-    match carry_out(ports, session, found, &policy::Change::Roll, |_, _| Change::Roll).await? {
-        (Answer::Valued { lease, value }, account) => {
-            Ok((Issued { lease: *lease, value: value.0, notes: Vec::new() }, account))
-        }
-        _ => Err(Fault::Ledger(Refusal::Protocol)),
-    }
-}
-
-/// Replaces what a token's owner may set.
-///
-/// # Errors
-/// As [`renew`].
-pub async fn update<P: Ports>(
-    ports: &P,
-    session: &mut Session,
-    found: Found,
-    wanted: &Wanted,
-) -> Result<Found, Fault> {
-    let change = policy::Change::Update {
-        policies: wanted.policies.clone(),
-        expires_on: wanted.expires_on,
-        not_before: wanted.not_before,
-        condition: wanted.condition.clone(),
-        name: wanted.asked.name.clone(),
-    };
-    let order = |lease: &Lease, grant: &Grant| Change::Update {
-        policies: grant.policies_json(),
-        condition: grant.condition_json(),
-        not_before: grant.not_before(),
-        expires_on: grant.expires_on(),
-        disabled: wanted.disabled.unwrap_or(lease.disabled),
-        asked: AsAsked {
-            name: wanted.asked.name.clone().or_else(|| lease.asked.name.clone()),
-            expires_on: wanted.asked.expires_on.clone().or_else(|| lease.asked.expires_on.clone()),
-            not_before: wanted.asked.not_before.clone().or_else(|| lease.asked.not_before.clone()),
-        },
-        escapes_books: grant.marks().escapes_books,
-        takeover: grant.takeover_reason().map(str::to_owned),
-        rule: grant.rule().map(str::to_owned),
-    };
-    lease_answered(carry_out(ports, session, found, &change, order).await?)
-}
-
-/// Ends a lease, in whichever ledger it is.
-///
-/// # Errors
-/// The power that is missing, the books' refusal, or Cloudflare's; then the lease stays `revoking`.
-pub async fn revoke<P: Ports>(ports: &P, session: &mut Session, key: LeaseKey) -> Result<Found, Fault> {
-    let in_force = std::rc::Rc::clone(&session.in_force);
-    for account in in_force.policy.accounts() {
-        match revoke_in(ports, session, account, key).await {
-            Err(Fault::Ledger(Refusal::NotFound)) => {}
-            outcome => return outcome,
-        }
-    }
-    Err(Fault::Ledger(Refusal::NotFound))
-}
-
-/// Ends a lease of one account.
-///
-/// # Errors
-/// As [`revoke`].
-pub async fn revoke_in<P: Ports>(
-    ports: &P,
-    session: &mut Session,
-    account: &Account,
-    key: LeaseKey,
-) -> Result<Found, Fault> {
-    // An operator without the power to revoke may end its own leases, so whose it is comes first.
-    if session.caller.is_operator() && !session.caller.powers().revoke {
-        let found = find_in(ports, session, account, key).await?;
-        permit(session, &found.lease, Touch::Revoke)?;
-    }
-    let operation = Operation::Revoke { key, parents: parents_of(account) };
-    match session.ask(ports, account.owner(), operation).await? {
-        Said::Answer(Answer::Lease { lease, view }) => {
-            if let Some(token) = lease.token_id {
-                ports.memory().forget_token(token);
-            }
-            Ok(Found { lease: *lease, account: account.clone(), view: view.map(|view| *view) })
-        }
         _ => Err(Fault::Ledger(Refusal::Protocol)),
     }
 }

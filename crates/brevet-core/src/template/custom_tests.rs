@@ -2,8 +2,8 @@ use super::tests::{account, one_zone, template};
 use super::*;
 use crate::json::to_value;
 
-use serde_json::json;
 use crate::catalogue::NameError;
+use serde_json::json;
 
 fn dns_write() -> Permission<'static> {
     Permission { name: "DNS Write", scope: Some(Scope::Zone) }

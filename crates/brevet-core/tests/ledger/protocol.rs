@@ -3,7 +3,9 @@
 use brevet_core::json::{from_text, to_text};
 use brevet_core::ledger::book::{After, Filter, LeaseKey, Page};
 use brevet_core::ledger::lease::State;
-use brevet_core::ledger::protocol::{Answer, Change, Operation, PROTOCOL, ParentHealth, Refusal, Request, ShownOnce};
+use brevet_core::ledger::protocol::{
+    Answer, Change, Operation, PROTOCOL, ParentHealth, Refusal, Request, ShownOnce,
+};
 use brevet_core::rulebook::RulesMark;
 
 use crate::support::{Bench, failure, intent, lease_id, parents, renewal, update};
