@@ -37,13 +37,12 @@ pub fn cloud<T: Transport, S: Secrets + Clone>(
     circuits: Circuits,
 ) -> Result<Upstream<T, S>, Failure> {
     let wanted = secrets.secret("CLOUDFLARE_API_BASE");
-    let base = api_base(wanted.as_ref().map(Secret::expose), development).map_err(|refusal| Failure {
-        kind: FailureKind::WrongEndpoint,
-        status: None,
-        code: None,
-        cause: format!("The variable CLOUDFLARE_API_BASE cannot be used: {refusal}."),
-        hint: "Remove the variable, or set it to Cloudflare's API.".to_owned(),
-        retry_after: None,
+    let base = api_base(wanted.as_ref().map(Secret::expose), development).map_err(|refusal| {
+        Failure::new(
+            FailureKind::WrongEndpoint,
+            format!("The variable CLOUDFLARE_API_BASE cannot be used: {refusal}."),
+            "Remove the variable, or set it to Cloudflare's API.".to_owned(),
+        )
     })?;
     Ok(Upstream::new(base, transport, secrets.clone(), circuits))
 }

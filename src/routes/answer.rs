@@ -61,7 +61,9 @@ impl Reply {
         if face.status == 401 {
             self = self.with("www-authenticate", "Bearer".to_owned());
         }
-        if let Fault::Request(RequestError::Method(methods)) = fault {
+        if let Fault::Request(error) = fault
+            && let RequestError::Method(methods) = &**error
+        {
             self = self.with("allow", (*methods).to_owned());
         }
         self

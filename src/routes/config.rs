@@ -26,9 +26,9 @@ pub(super) enum Config<'a> {
 pub(super) async fn serve<P: Ports>(ports: &P, inbound: &Inbound, what: Config<'_>) -> Result<Reply, Fault> {
     let pushes = matches!(what, Config::InForce) && inbound.method == "PUT";
     let number = match what {
-        Config::Version(text) => Some(
-            text.parse::<u64>().map_err(|_| Fault::Request(RequestError::Id("the number of a version")))?,
-        ),
+        Config::Version(text) => {
+            Some(text.parse::<u64>().map_err(|_| Fault::from(RequestError::Id("the number of a version")))?)
+        }
         _ => None,
     };
     if pushes {
@@ -51,7 +51,7 @@ pub(super) async fn serve<P: Ports>(ports: &P, inbound: &Inbound, what: Config<'
     }
     let Some(kept) = kept.first() else {
         if number.is_some() {
-            return Err(Fault::Request(RequestError::Id(
+            return Err(Fault::from(RequestError::Id(
                 "the number of a version that is kept; see /v1/config/history",
             )));
         }
@@ -90,13 +90,12 @@ fn history(versions: &[Kept]) -> Reply {
 /// The body: `{"rules": {…}, "source_map": {…}}`.
 fn body(inbound: &Inbound) -> Result<(Value, SourceMap), Fault> {
     let mut body: Map<String, Value> = read_object(inbound.bytes(MOST_BODY_BYTES)?).map_err(Fault::Json)?;
-    let rules = body
-        .remove("rules")
-        .ok_or(Fault::Request(RequestError::Member("/rules", "the rules, as an object")))?;
+    let rules =
+        body.remove("rules").ok_or(Fault::from(RequestError::Member("/rules", "the rules, as an object")))?;
     let places = match body.remove("source_map") {
         None | Some(Value::Null) => SourceMap::default(),
         Some(value) => SourceMap::from_json(&value).map_err(|_| {
-            Fault::Request(RequestError::Member("/source_map", "an object of pointers with [line, column]"))
+            Fault::from(RequestError::Member("/source_map", "an object of pointers with [line, column]"))
         })?,
     };
     nothing_else(&body, "rules and source_map")?;
@@ -128,7 +127,7 @@ async fn push<P: Ports>(ports: &P, inbound: &Inbound, configurer: &Configurer) -
         (true, false) => Removal::Revoke,
         (false, true) => Removal::Keep,
         (true, true) => {
-            return Err(Fault::Request(RequestError::Query("revoke", "left out where keep=true is given")));
+            return Err(Fault::from(RequestError::Query("revoke", "left out where keep=true is given")));
         }
     };
     let pushed = broker::push(ports, configurer, expected, &rules, &places, removal).await?;
@@ -144,7 +143,7 @@ async fn push<P: Ports>(ports: &P, inbound: &Inbound, configurer: &Configurer) -
 fn version_of_tag(tag: &str) -> Result<u64, Fault> {
     let number =
         tag.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).and_then(|text| text.parse().ok());
-    number.ok_or(Fault::Request(RequestError::Query(
+    number.ok_or(Fault::from(RequestError::Query(
         "If-Match",
         "the version in force in double quotes, like \"3\"",
     )))

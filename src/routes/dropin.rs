@@ -43,12 +43,12 @@ impl Of<'_> {
             // By id alone: a name in this place is no path of Cloudflare's.
             Self::Account(id) => id.parse().ok().and_then(|id| policy.account_of(TokenOwner::Account(id))),
         }
-        .ok_or(Fault::Request(RequestError::UnknownAccount))
+        .ok_or(Fault::from(RequestError::UnknownAccount))
     }
 }
 
 fn token_id(id: &str) -> Result<TokenId, Fault> {
-    id.parse().map_err(|_| Fault::Request(RequestError::Id("a token's id: 32 lower-case hexadecimal digits")))
+    id.parse().map_err(|_| Fault::from(RequestError::Id("a token's id: 32 lower-case hexadecimal digits")))
 }
 
 /// A token as Cloudflare would show it, with the names and times that its owner wrote; where Cloudflare
@@ -90,7 +90,7 @@ pub(super) fn list(inbound: &Inbound, account: &Account) -> Result<Task, Fault> 
         |name: &'static str, default: u32, range: std::ops::RangeInclusive<u32>, wanted: &'static str| {
             inbound.parameter(name).map_or(Ok(default), |text| {
                 let number = text.parse::<u32>().ok().filter(|number| range.contains(number));
-                number.ok_or(Fault::Request(RequestError::Query(name, wanted)))
+                number.ok_or(Fault::from(RequestError::Query(name, wanted)))
             })
         };
     let at = number("page", 1, 1..=LAST_PAGE, "a number from 1 to 100000")?;
@@ -98,12 +98,12 @@ pub(super) fn list(inbound: &Inbound, account: &Account) -> Result<Task, Fault> 
     let descending = match inbound.parameter("direction").as_deref() {
         None | Some("asc") => false,
         Some("desc") => true,
-        Some(_) => return Err(Fault::Request(RequestError::Query("direction", "asc or desc"))),
+        Some(_) => return Err(Fault::from(RequestError::Query("direction", "asc or desc"))),
     };
     let include_expired = match inbound.parameter("include_expired").as_deref() {
         None | Some("false") => false,
         Some("true") => true,
-        Some(_) => return Err(Fault::Request(RequestError::Query("include_expired", "true or false"))),
+        Some(_) => return Err(Fault::from(RequestError::Query("include_expired", "true or false"))),
     };
     let page = Page {
         owner: None,
@@ -138,7 +138,7 @@ fn moment(
     name: &str,
     pointer: &'static str,
 ) -> Result<Option<Timestamp>, Fault> {
-    let wrong = || Fault::Request(RequestError::Member(pointer, "a time in UTC like 2027-01-31T00:00:00Z"));
+    let wrong = || Fault::from(RequestError::Member(pointer, "a time in UTC like 2027-01-31T00:00:00Z"));
     member(body, name)
         .map(|value| value.as_str().and_then(|text| Timestamp::parse(text).ok()).ok_or_else(wrong))
         .transpose()
@@ -156,10 +156,10 @@ struct Asked {
 
 impl Asked {
     fn read(mut body: Map<String, Value>, with_status: bool) -> Result<Self, Fault> {
-        let missing = |pointer, wanted| Fault::Request(RequestError::Member(pointer, wanted));
+        let missing = |pointer, wanted| Fault::from(RequestError::Member(pointer, wanted));
         let name = member(&mut body, "name").ok_or(missing("/name", "a name of 1 to 120 characters"))?;
         let asked = Self {
-            name: token_name(&name, "/name").map_err(Fault::Ask)?,
+            name: token_name(&name, "/name").map_err(Fault::from)?,
             policies: member(&mut body, "policies")
                 .ok_or(missing("/policies", "a list of at least one policy"))?,
             expires_on: moment(&mut body, "expires_on", "/expires_on")?,
@@ -225,7 +225,7 @@ fn update(inbound: &Inbound) -> Result<Deed, Fault> {
         None => None,
         Some(Some("active")) => Some(false),
         Some(Some("disabled")) => Some(true),
-        Some(_) => return Err(Fault::Request(RequestError::Member("/status", "active or disabled"))),
+        Some(_) => return Err(Fault::from(RequestError::Member("/status", "active or disabled"))),
     };
     Ok(Deed::Update(Box::new(Wanted {
         policies: Some(asked.policies),

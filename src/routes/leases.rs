@@ -20,13 +20,13 @@ const PARAMETERS: &[&str] =
     &["owner", "grant", "template", "state", "run", "expiring_before", "account", "cursor", "limit"];
 
 fn key(id: &str) -> Result<LeaseKey, Fault> {
-    LeaseKey::read(id).ok_or(Fault::Request(RequestError::Id(
+    LeaseKey::read(id).ok_or(Fault::from(RequestError::Id(
         "a lease's id (26 characters) or a token's (32 lower-case hex digits)",
     )))
 }
 
 fn wrong(name: &'static str, wanted: &'static str) -> Fault {
-    Fault::Request(RequestError::Query(name, wanted))
+    Fault::from(RequestError::Query(name, wanted))
 }
 
 /// `GET /v1/leases`: newest first, account by account.
@@ -115,18 +115,18 @@ pub(super) fn renewal(inbound: &Inbound) -> Result<Deed, Fault> {
     let lifetime = match (ttl, until) {
         (None, None) => Lifetime::Default,
         (Some(ttl), None) => Lifetime::Ttl(Seconds::from_json(&ttl).map_err(|_| {
-            Fault::Request(RequestError::Member(
+            Fault::from(RequestError::Member(
                 "/ttl",
                 "a duration like \"15m\" or a number of seconds above zero",
             ))
         })?),
-        (None, Some(until)) => Lifetime::Until(
-            until.as_str().and_then(|text| Timestamp::parse(text).ok()).ok_or(Fault::Request(
-                RequestError::Member("/expires_on", "a time in UTC like 2027-01-31T00:00:00Z"),
-            ))?,
-        ),
+        (None, Some(until)) => {
+            Lifetime::Until(until.as_str().and_then(|text| Timestamp::parse(text).ok()).ok_or(
+                Fault::from(RequestError::Member("/expires_on", "a time in UTC like 2027-01-31T00:00:00Z")),
+            )?)
+        }
         (Some(_), Some(_)) => {
-            return Err(Fault::Request(RequestError::Member("/expires_on", "left out where ttl is given")));
+            return Err(Fault::from(RequestError::Member("/expires_on", "left out where ttl is given")));
         }
     };
     nothing_else(&body, "ttl and expires_on")?;

@@ -117,11 +117,11 @@ impl Inbound {
     /// The body, at most so many bytes.
     pub(crate) fn bytes(&self, most: usize) -> Result<&[u8], Fault> {
         if self.encoded {
-            return Err(Fault::Request(RequestError::Encoded));
+            return Err(Fault::from(RequestError::Encoded));
         }
         match &self.body {
             Body::Whole(bytes) if bytes.len() <= most => Ok(bytes),
-            _ => Err(Fault::Request(RequestError::BodyTooLong(most))),
+            _ => Err(Fault::from(RequestError::BodyTooLong(most))),
         }
     }
 
@@ -155,10 +155,10 @@ impl Inbound {
         for pair in self.query.split('&').filter(|pair| !pair.is_empty()) {
             let name = pair.split('=').next().unwrap_or_default();
             if !names.contains(&name) {
-                return Err(Fault::Request(RequestError::UnknownParameter(decode(name), known)));
+                return Err(Fault::from(RequestError::UnknownParameter(decode(name), known)));
             }
             if seen.contains(&name) {
-                return Err(Fault::Request(RequestError::ParameterTwice(name.to_owned())));
+                return Err(Fault::from(RequestError::ParameterTwice(name.to_owned())));
             }
             seen.push(name);
         }
@@ -178,7 +178,7 @@ impl Inbound {
 fn nothing_else(body: &Map<String, Value>, known: &'static str) -> Result<(), Fault> {
     match body.keys().next() {
         None => Ok(()),
-        Some(name) => Err(Fault::Request(RequestError::UnknownMember(name.clone(), known))),
+        Some(name) => Err(Fault::from(RequestError::UnknownMember(name.clone(), known))),
     }
 }
 
@@ -207,7 +207,7 @@ fn hex(byte: u8) -> Option<u8> {
 
 /// The answer to a request that broke off.
 pub fn unreadable() -> Reply {
-    answer::problem(&Fault::Request(RequestError::Member("the request", "complete")))
+    answer::problem(&Fault::from(RequestError::Member("the request", "complete")))
 }
 
 #[cfg(test)]

@@ -94,7 +94,7 @@ pub async fn respond<P: Ports>(ports: &P, call: Call) -> Reply {
     let inbound = Inbound::of(call);
     let outcome = match route(&path) {
         Ok(route) => dispatch(ports, route, &inbound).await,
-        Err(error) => Err(Fault::Request(error)),
+        Err(error) => Err(Fault::from(error)),
     };
     outcome.unwrap_or_else(|fault| {
         log(ports, &fault);
@@ -128,13 +128,13 @@ fn log<P: Ports>(ports: &P, fault: &Fault) {
 
 async fn dispatch<P: Ports>(ports: &P, route: Route<'_>, inbound: &Inbound) -> Result<Reply, Fault> {
     if !methods(route).split(", ").any(|method| method == inbound.method) {
-        return Err(Fault::Request(RequestError::Method(methods(route))));
+        return Err(Fault::from(RequestError::Method(methods(route))));
     }
     match route {
         Route::Health => Ok(monitor::health()),
         Route::Ready => monitor::ready(ports, inbound).await,
         Route::Panic if ports.settings().development && inbound.visitor.loopback => monitor::panic(),
-        Route::Panic => Err(Fault::Request(RequestError::NoSuchPath)),
+        Route::Panic => Err(Fault::from(RequestError::NoSuchPath)),
         Route::Verify => verify::native(ports, inbound).await,
         Route::DropIn(of, DropIn::Verify) => verify::drop_in(ports, inbound, of).await,
         Route::Config(what) => config::serve(ports, inbound, what).await,
@@ -180,7 +180,7 @@ fn task_of<P: Ports>(
         }
         // These were served before.
         Route::Health | Route::Ready | Route::Panic | Route::Verify | Route::Config(_) => {
-            Err(Fault::Request(RequestError::NoSuchPath))
+            Err(Fault::from(RequestError::NoSuchPath))
         }
     }
 }

@@ -28,7 +28,7 @@ pub(super) fn with_value(value: &str, lease: &Lease, account: &Account, notes: &
 fn ask(inbound: &Inbound) -> Result<(Ask, AsAsked), Fault> {
     let body = inbound.object()?;
     let asked = as_asked(&body);
-    Ok((Ask::from_json(&Value::Object(body)).map_err(Fault::Ask)?, asked))
+    Ok((Ask::from_json(&Value::Object(body)).map_err(Fault::from)?, asked))
 }
 
 /// `POST /v1/tokens`.
@@ -102,7 +102,7 @@ pub(super) fn permission_groups(session: &Session, inbound: &Inbound) -> Result<
         None => None,
         Some(word) => Some(
             Scope::read(&word)
-                .ok_or(Fault::Request(RequestError::Query("scope", "account, zone, user or bucket")))?,
+                .ok_or(Fault::from(RequestError::Query("scope", "account, zone, user or bucket")))?,
         ),
     };
     let mut list = List::new();

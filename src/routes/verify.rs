@@ -53,7 +53,7 @@ async fn examine<P: Ports>(
         Place::Anywhere => Where::Anywhere,
         Place::Named(name) => {
             let account = in_force.policy.account(&name);
-            Where::At(account.ok_or(Fault::Request(RequestError::UnknownAccount))?.owner())
+            Where::At(account.ok_or(Fault::from(RequestError::UnknownAccount))?.owner())
         }
         Place::Endpoint(of) => Where::At(of.account(&in_force.policy)?.owner()),
     };
@@ -81,7 +81,7 @@ pub(super) async fn native<P: Ports>(ports: &P, inbound: &Inbound) -> Result<Rep
         (Some(Value::String(text)), _) => Secret::new(text),
         (None, Some(Bearer::Cloudflare(value, _))) => value.clone(),
         _ => {
-            return Err(Fault::Request(RequestError::Member(
+            return Err(Fault::from(RequestError::Member(
                 "/token",
                 "the Cloudflare token to verify, as a string",
             )));
@@ -91,7 +91,7 @@ pub(super) async fn native<P: Ports>(ports: &P, inbound: &Inbound) -> Result<Rep
         None | Some(Value::Null) => Place::Anywhere,
         Some(Value::String(name)) => Place::Named(name),
         Some(_) => {
-            return Err(Fault::Request(RequestError::Member(
+            return Err(Fault::from(RequestError::Member(
                 "/account",
                 "an account of the rules, by name or id",
             )));
@@ -100,7 +100,7 @@ pub(super) async fn native<P: Ports>(ports: &P, inbound: &Inbound) -> Result<Rep
     let fresh = match body.remove("fresh") {
         None | Some(Value::Null) => false,
         Some(Value::Bool(fresh)) => fresh,
-        Some(_) => return Err(Fault::Request(RequestError::Member("/fresh", "true or false"))),
+        Some(_) => return Err(Fault::from(RequestError::Member("/fresh", "true or false"))),
     };
     nothing_else(&body, "token, account and fresh")?;
     let caller = credential.filter(|bearer| !matches!(bearer, Bearer::Cloudflare(..)));

@@ -92,7 +92,7 @@ pub(super) fn dead_parents(names: &[&str], missing: Option<&str>, last: &Failure
     if let Some(missing) = missing {
         out.cause.push_str(&format!(" Its successor {missing} is missing or malformed."));
     }
-    out.cause = clip(out.cause);
+    out.cause = clip(std::mem::take(&mut out.cause));
     out
 }
 
@@ -157,7 +157,7 @@ pub(super) fn of_call(scene: &Scene<'_>, failed: &Failed) -> Failure {
     };
     if matches!(&failed.trouble, Trouble::Answered(ApiError::RateLimited { .. })) {
         let told = rate_limited(scene, failed.retry_after, "so the call was refused");
-        (out.cause, out.hint) = (told.cause, told.hint);
+        (out.cause, out.hint) = (told.cause.clone(), told.hint.clone());
     }
     out.retry_after = failed.retry_after;
     // A token that is gone is gone, whatever an earlier try did to it.
@@ -168,12 +168,12 @@ pub(super) fn of_call(scene: &Scene<'_>, failed: &Failed) -> Failure {
         out.cause.push_str("; whether the change was made is unknown.");
         out.hint = "Find out what was done before trying again.".to_owned();
     }
-    out.cause = clip(out.cause);
+    out.cause = clip(std::mem::take(&mut out.cause));
     out
 }
 
 fn failure(kind: FailureKind, cause: String, hint: String) -> Failure {
-    Failure { kind, status: None, code: None, cause: clip(cause), hint, retry_after: None }
+    Failure::new(kind, clip(cause), hint)
 }
 
 fn clip(mut cause: String) -> String {
@@ -420,7 +420,10 @@ fn answered(scene: &Scene<'_>, error: &ApiError) -> Failure {
         _ => error.refusal().map(|refusal| refusal.status),
     };
     let code = error.refusal().and_then(|refusal| refusal.code);
-    Failure { status, code, ..failure(kind, cause, hint) }
+    let mut failure = failure(kind, cause, hint);
+    failure.status = status;
+    failure.code = code;
+    failure
 }
 
 fn no_endpoint(refusal: &Refusal) -> (String, String) {

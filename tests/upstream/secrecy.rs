@@ -11,7 +11,7 @@ use crate::stage::{PARENT, Stage, account, one, spec};
 
 /// Every way in which a failure can be shown.
 fn shown(failure: &Failure) -> String {
-    format!("{failure} {failure:?} {}", serde_json::to_string(failure).unwrap())
+    format!("{failure} {failure:?} {}", brevet_core::json::to_text(failure))
 }
 
 fn hex(text: &str) -> String {
@@ -32,14 +32,11 @@ fn assert_silent(failure: &Failure, secret: &str) {
 #[test]
 fn the_search_finds_what_is_there() {
     let secret = "cfat_0123456789012345678901234567890123456789";
-    let failure = Failure {
-        kind: brevet_core::cloudflare::FailureKind::Invalid,
-        status: None,
-        code: None,
-        cause: format!("it was {}", &secret[7..30]),
-        hint: String::new(),
-        retry_after: None,
-    };
+    let failure = Failure::new(
+        brevet_core::cloudflare::FailureKind::Invalid,
+        format!("it was {}", &secret[7..30]),
+        String::new(),
+    );
     assert!(std::panic::catch_unwind(|| assert_silent(&failure, secret)).is_err());
 }
 

@@ -9,7 +9,7 @@ use std::future::Future;
 use serde_json::Value;
 
 use crate::id::{AccountId, TokenId, UserId};
-use crate::json::{record, words};
+use crate::json::{FromJson, ToJson, record, words};
 use crate::secret::Secret;
 use crate::time::Timestamp;
 
@@ -175,8 +175,47 @@ words!(FailureKind {
 
 /// A failed call, in words that may be shown to a caller: they hold no secret and nothing of another
 /// caller.
+///
+/// The facts are behind a pointer: a failure passes through many hands that only pass it on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
+pub struct Failure(Box<FailureFacts>);
+
+impl Failure {
+    /// A failure of this kind, in these words.
+    pub fn new(kind: FailureKind, cause: String, hint: String) -> Self {
+        Self(Box::new(FailureFacts { kind, status: None, code: None, cause, hint, retry_after: None }))
+    }
+}
+
+impl std::ops::Deref for Failure {
+    type Target = FailureFacts;
+
+    fn deref(&self) -> &FailureFacts {
+        &self.0
+    }
+}
+
+impl std::ops::DerefMut for Failure {
+    fn deref_mut(&mut self) -> &mut FailureFacts {
+        &mut self.0
+    }
+}
+
+impl ToJson for Failure {
+    fn write(&self, text: &mut String) {
+        self.0.write(text);
+    }
+}
+
+impl FromJson for Failure {
+    fn read(value: Option<Value>, sound: &mut bool) -> Self {
+        Self(Box::read(value, sound))
+    }
+}
+
+/// What is known of a [`Failure`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailureFacts {
     /// Its kind.
     pub kind: FailureKind,
     /// Cloudflare's HTTP status, where there was an answer.
@@ -191,7 +230,7 @@ pub struct Failure {
     pub retry_after: Option<u32>,
 }
 
-record!(Failure { kind, status, code, cause, hint, retry_after });
+record!(FailureFacts { kind, status, code, cause, hint, retry_after });
 record!(Parents { parent, parent_next });
 
 impl fmt::Display for Failure {

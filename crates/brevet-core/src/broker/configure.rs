@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::bearer::Bearer;
 use crate::broker::difference::{self, Removed};
-use crate::broker::fault::{Fault, NoRules};
+use crate::broker::fault::{BadRules, Fault, LeftLeases, NoRules};
 use crate::broker::in_force;
 use crate::broker::mint::parents_of;
 use crate::broker::ports::{Ports, Visitor};
@@ -70,7 +70,7 @@ pub async fn configurer<P: Ports>(ports: &P, bearer: Bearer, visitor: &Visitor) 
         Err(fault @ Fault::NoRules(NoRules::DevelopmentElsewhere)) => Err(fault),
         Err(Fault::NoRules(_)) => authenticate_root(&bearer, settings.development, settings.root.as_ref())
             .map(|caller| Configurer { caller, session: None })
-            .map_err(Fault::Auth),
+            .map_err(Fault::from),
         Err(fault) => Err(fault),
     }
 }
@@ -84,7 +84,7 @@ pub async fn versions<P: Ports>(
     _: &Configurer,
     request: &RulebookRequest,
 ) -> Result<Vec<Kept>, Fault> {
-    match ports.rulebook(request).await.map_err(Fault::Unreachable)? {
+    match ports.rulebook(request).await.map_err(Fault::from)? {
         RulebookAnswer::Version(kept) => Ok(kept.into_iter().collect()),
         RulebookAnswer::History(versions) => Ok(versions),
         _ => Err(misunderstood()),
@@ -116,7 +116,7 @@ enum Unfit {
 impl Unfit {
     fn fault(self, places: &SourceMap) -> Fault {
         match self {
-            Self::Findings(findings) => Fault::Rules { findings, places: places.clone() },
+            Self::Findings(findings) => BadRules { findings, places: places.clone() }.into(),
             Self::Example => Fault::ExampleRules,
         }
     }
@@ -180,7 +180,7 @@ pub async fn push<P: Ports>(
     let source_map = Some(places.to_json().to_string());
     let request =
         RulebookRequest::Push { expected, json: rules.to_string(), source_map, ledgers, by: caller.owner() };
-    match ports.rulebook(&request).await.map_err(Fault::Unreachable)? {
+    match ports.rulebook(&request).await.map_err(Fault::from)? {
         RulebookAnswer::Pushed { mark, missing } => {
             in_force::take(ports, mark.clone(), rules.to_string())?;
             Ok(Pushed { mark, missing, warnings, revoked })
@@ -227,7 +227,7 @@ async fn clear<P: Ports>(
     }
     let most = usize::try_from(MOST_REVOKED).unwrap_or(usize::MAX);
     if removal == Removal::Ask || resting.len() > most {
-        return Err(Fault::LeavesLeases { removed: removed.words(), leases: ids() });
+        return Err(LeftLeases { removed: removed.words(), leases: ids() }.into());
     }
     for (account, lease) in &resting {
         let operation = Operation::Revoke { key: LeaseKey::Lease(lease.id), parents: parents_of(account) };
@@ -264,11 +264,11 @@ async fn ask<P: Ports>(
 ) -> Result<Answer, Fault> {
     let request =
         Request { protocol: PROTOCOL, rules: session.in_force.mark.clone(), owner: None, operation };
-    ports.ledger(owner, &request).await.map_err(Fault::Unreachable)
+    ports.ledger(owner, &request).await.map_err(Fault::from)
 }
 
 fn misunderstood() -> Fault {
-    Fault::Unreachable(crate::broker::Unreachable {
+    Fault::from(crate::broker::Unreachable {
         part: "register of rules",
         reason: "it gave an answer to another question".to_owned(),
     })

@@ -9,23 +9,24 @@ use crate::json::{JsonError, List, Object};
 use crate::ledger::protocol::Refusal;
 use crate::policy::{AskError, AuthError, Denial};
 
-/// What stops a request.
+/// What stops a request. Evidence of any size is behind a pointer: a fault passes through many hands
+/// that only pass it on.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Fault {
     /// The Authorization header is missing or malformed.
     Bearer(BearerError),
     /// The credential is not good. Why is for the log only.
-    Auth(AuthError),
+    Auth(Box<AuthError>),
     /// Cloudflare does not know the token that was to be verified there.
     UnknownToken,
     /// The rules or the guardrails refuse.
     Denied(Box<Denial>),
     /// The request's body does not say what it should.
-    Ask(AskError),
+    Ask(Box<AskError>),
     /// The body is not the JSON it should be.
     Json(JsonError),
     /// The request itself is wrong.
-    Request(RequestError),
+    Request(Box<RequestError>),
     /// No rules are in force.
     NoRules(NoRules),
     /// The operator lacks this power.
@@ -37,18 +38,13 @@ pub enum Fault {
     /// The outcome of a create is unknown.
     OutcomeUnknown(Failure),
     /// A part of this installation cannot be reached.
-    Unreachable(Unreachable),
+    Unreachable(Box<Unreachable>),
     /// The address asks too often; it may come again after so many seconds.
     TooOften(u32),
     /// The installation is not set up: which secret is missing or unusable, and why.
     NotSetUp(String),
     /// The rules pushed are not good.
-    Rules {
-        /// What was found.
-        findings: Vec<crate::rules::Finding>,
-        /// Where each part of them stands in the operator's file.
-        places: crate::rules::SourceMap,
-    },
+    Rules(Box<BadRules>),
     /// The rules pushed hold an id or digest of the example.
     ExampleRules,
     /// A push was made on another version than the one in force.
@@ -61,18 +57,51 @@ pub enum Fault {
     /// A push that widens who may do what needs the root operator.
     NeedsRoot(Vec<String>),
     /// A push takes away what live leases rest on.
-    LeavesLeases {
-        /// What is removed.
-        removed: Vec<String>,
-        /// The leases concerned, at most a page of them.
-        leases: Vec<String>,
-    },
+    LeavesLeases(Box<LeftLeases>),
     /// A push removes an account that has live leases.
     AccountHasLeases {
         /// The accounts.
         accounts: Vec<String>,
     },
 }
+
+/// What is wrong with rules that were pushed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BadRules {
+    /// What was found.
+    pub findings: Vec<crate::rules::Finding>,
+    /// Where each part of them stands in the operator's file.
+    pub places: crate::rules::SourceMap,
+}
+
+/// What live leases a push would leave without their grant or client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftLeases {
+    /// What is removed.
+    pub removed: Vec<String>,
+    /// The leases concerned, at most a page of them.
+    pub leases: Vec<String>,
+}
+
+macro_rules! stops {
+    ($($kind:ty => $variant:ident),+ $(,)?) => {
+        $(impl From<$kind> for Fault {
+            fn from(evidence: $kind) -> Self {
+                Self::$variant(Box::new(evidence))
+            }
+        })+
+    };
+}
+
+stops!(
+    RequestError => Request,
+    AskError => Ask,
+    AuthError => Auth,
+    Unreachable => Unreachable,
+    Denial => Denied,
+    BadRules => Rules,
+    LeftLeases => LeavesLeases,
+);
 
 /// What is wrong with a request itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -237,7 +266,7 @@ impl Fault {
                 .said(problem.clone(), "The operator sets the secret with `wrangler secret put` or runs `brevet deploy`."),
             Self::ExampleRules => Face::new(422, 1001, "example-rules", "The rules are the example's")
                 .said("The rules hold an id or a digest of the example, which is public.", "Replace it by your own and push again."),
-            Self::Rules { .. } => Face::new(422, 1001, "invalid-rules", "The rules are not good")
+            Self::Rules(_) => Face::new(422, 1001, "invalid-rules", "The rules are not good")
                 .said("The rules have errors; nothing was changed.", "Mend what the findings name and push again; `brevet config lint` shows the same list."),
             Self::RulesMoved { present } => Face::new(412, 1001, "rules-moved", "Other rules are in force than the ones expected").said(
                 format!("Version {present} is in force."),
@@ -251,8 +280,8 @@ impl Fault {
                 "The push adds or widens an operator, an accepted takeover or an account.",
                 "Push with the root operator's secret.",
             ),
-            Self::LeavesLeases { removed, .. } => Face::new(409, 1001, "leases-remain", "Live leases rest on what is removed").said(
-                format!("The push removes {}.", removed.join(", ")),
+            Self::LeavesLeases(left) => Face::new(409, 1001, "leases-remain", "Live leases rest on what is removed").said(
+                format!("The push removes {}.", left.removed.join(", ")),
                 "Push with revoke=true to end these leases, or with keep=true to let them run out.",
             ),
             Self::AccountHasLeases { accounts } => Face::new(409, 1001, "account-has-leases", "An account with live leases cannot be removed").said(
@@ -268,9 +297,9 @@ impl Fault {
     pub fn tell_facts(&self, into: &mut Object) {
         match self {
             Self::Denied(denial) => denial.tell_evidence(into),
-            Self::Rules { findings, places } => {
+            Self::Rules(bad) => {
                 let mut list = List::new();
-                findings.iter().for_each(|finding| list.push(&finding.to_json(Some(places))));
+                bad.findings.iter().for_each(|finding| list.push(&finding.to_json(Some(&bad.places))));
                 into.put("findings", &list);
             }
             Self::RulesMoved { present } => {
@@ -279,8 +308,8 @@ impl Fault {
             Self::NeedsRoot(widened) => {
                 into.put("widened", widened);
             }
-            Self::LeavesLeases { removed, leases } => {
-                into.put("removed", removed).put("leases", leases);
+            Self::LeavesLeases(left) => {
+                into.put("removed", &left.removed).put("leases", &left.leases);
             }
             Self::Upstream(failure) => {
                 if let Some(status) = failure.status {

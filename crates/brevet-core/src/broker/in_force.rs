@@ -78,7 +78,7 @@ pub async fn load<P: Ports>(ports: &P, visitor: &Visitor) -> Result<Rc<InForce>,
                 ports.log(&unreachable.event("register_unreachable"));
                 Ok(known)
             }
-            _ => Err(Fault::Unreachable(unreachable)),
+            _ => Err(Fault::from(unreachable)),
         },
     }
 }
@@ -88,7 +88,7 @@ fn is_younger(than: Timestamp, now: Timestamp, span: Seconds) -> bool {
 }
 
 fn misunderstood(part: &'static str) -> Fault {
-    Fault::Unreachable(Unreachable { part, reason: "it gave an answer to another question".to_owned() })
+    Fault::from(Unreachable { part, reason: "it gave an answer to another question".to_owned() })
 }
 
 /// The text of a version: from KV if the copy there has its digest, else from the register.
@@ -102,10 +102,8 @@ async fn fetch<P: Ports>(ports: &P, mark: &RulesMark) -> Result<String, Fault> {
         Ok(None) => {}
         Err(unreachable) => ports.log(&unreachable.event("kv_unreachable")),
     }
-    let answer = ports
-        .rulebook(&RulebookRequest::Get { version: Some(mark.version) })
-        .await
-        .map_err(Fault::Unreachable)?;
+    let answer =
+        ports.rulebook(&RulebookRequest::Get { version: Some(mark.version) }).await.map_err(Fault::from)?;
     match answer {
         RulebookAnswer::Version(Some(kept)) => match kept.json {
             Some(json) if RulesMark::of(mark.version, &json) == *mark => Ok(json),

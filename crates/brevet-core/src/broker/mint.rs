@@ -35,11 +35,7 @@ pub(super) fn parents_of(account: &Account) -> Parents {
 /// # Errors
 /// The rule or guardrail that refuses.
 pub fn plan<P: Ports>(ports: &P, session: &Session, ask: &Ask) -> Result<Grant, Fault> {
-    session
-        .in_force
-        .policy
-        .decide(&session.caller, ask, ports.now())
-        .map_err(|denial| Fault::Denied(Box::new(denial)))
+    session.in_force.policy.decide(&session.caller, ask, ports.now()).map_err(Fault::from)
 }
 
 /// Makes a token: decides, then has the ledger write the intent down, create the token, and complete

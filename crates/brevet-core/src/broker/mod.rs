@@ -15,7 +15,7 @@ mod tend;
 mod verify;
 
 pub use configure::{Configurer, Pushed, Removal, configurer, lint, push, versions};
-pub use fault::{Face, Fault, NoRules, RequestError};
+pub use fault::{BadRules, Face, Fault, LeftLeases, NoRules, RequestError};
 pub use health::{AccountHealth, check_parents, readiness};
 pub use in_force::{InForce, LONGEST_WITHOUT_REGISTER, RECHECK, forget, load, take};
 pub use memory::{MOST_VISITS, Memory, VISIT_WINDOW};

@@ -71,7 +71,7 @@ impl Session {
         let creates = matches!(operation, Operation::Create { .. });
         let request =
             Request { protocol: PROTOCOL, rules: self.in_force.mark.clone(), owner: self.owner(), operation };
-        match ports.ledger(ledger, &request).await.map_err(Fault::Unreachable)? {
+        match ports.ledger(ledger, &request).await.map_err(Fault::from)? {
             Answer::RulesNewer { mark, json } => {
                 self.move_to(ports, mark, json)?;
                 Ok(Said::Again)
@@ -98,5 +98,5 @@ fn authenticate<P: Ports>(
 ) -> Result<Caller, Fault> {
     let settings = ports.settings();
     let presented = Presented { address, now: ports.now(), development: settings.development };
-    in_force.policy.authenticate(bearer, &presented, settings.root.as_ref()).map_err(Fault::Auth)
+    in_force.policy.authenticate(bearer, &presented, settings.root.as_ref()).map_err(Fault::from)
 }

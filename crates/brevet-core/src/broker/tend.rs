@@ -68,7 +68,7 @@ pub struct Done {
 /// An operator sees and ends the leases of others only with the power for it.
 fn permit(session: &Session, lease: &Lease, touch: Touch) -> Result<(), Fault> {
     let permitted = session.in_force.policy.permit(&session.caller, &lease.owner, touch);
-    permitted.map(drop).map_err(|denial| Fault::Denied(Box::new(denial)))
+    permitted.map(drop).map_err(Fault::from)
 }
 
 /// Does something with the lease of this key, in whichever ledger it is, or `within` one.
@@ -195,7 +195,7 @@ fn order<P: Ports>(
         name: lease.asked.name.as_deref(),
     };
     let decided = session.in_force.policy.redecide(&session.caller, &held, &change, ports.now());
-    let grant = decided.map_err(|denial| Fault::Denied(Box::new(denial)))?;
+    let grant = decided.map_err(Fault::from)?;
     let change = Box::new(changed(deed, lease, &grant));
     Ok(Operation::Change { lease: lease.id, revision: lease.revision, parents, change })
 }
@@ -257,7 +257,7 @@ pub async fn list<P: Ports>(
     let policy = &in_force.policy;
     let filter = Filter { owner: narrowed(session, filter.owner.clone()), ..filter.clone() };
     let only = account
-        .map(|name| policy.account(name).ok_or(Fault::Request(crate::broker::RequestError::UnknownAccount)))
+        .map(|name| policy.account(name).ok_or(Fault::from(crate::broker::RequestError::UnknownAccount)))
         .transpose()?;
     let limit_here = usize::try_from(limit).unwrap_or(usize::MAX);
     let mut found: Vec<Found> = Vec::new();

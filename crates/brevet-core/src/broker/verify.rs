@@ -123,7 +123,7 @@ pub async fn verify<P: Ports>(
         ports.memory().visit(address, now).map_err(Fault::TooOften)?;
     }
     let Ok(Bearer::Cloudflare(value, family)) = Bearer::sort(value, false) else {
-        return Err(Fault::Request(RequestError::NotACloudflareToken));
+        return Err(Fault::from(RequestError::NotACloudflareToken));
     };
     let scope = match &place {
         Where::At(owner) => owner.ledger_name(),
@@ -142,7 +142,7 @@ pub async fn verify<P: Ports>(
     let answer = Rc::new(ask(ports, &candidates, &value).await.map_err(Fault::Upstream)?);
     if answer.at.is_none() && !asks_all {
         // An account that was not asked may know it: that is no "unknown".
-        return Err(Fault::Request(RequestError::AmbiguousAccount));
+        return Err(Fault::from(RequestError::AmbiguousAccount));
     }
     ports.memory().remember(key, Rc::clone(&answer), answer.fresh_until, ports.now());
     Ok(answer)
@@ -197,7 +197,7 @@ pub async fn lease_of<P: Ports>(
         owner,
         operation: Operation::Read { key: LeaseKey::Token(token), ask_cloudflare: None },
     };
-    match ports.ledger(at, &request).await.map_err(Fault::Unreachable)? {
+    match ports.ledger(at, &request).await.map_err(Fault::from)? {
         Answer::Lease { lease, .. } => Ok(Some(*lease)),
         Answer::Refused(Refusal::NotFound) => Ok(None),
         Answer::Refused(refusal) => Err(Fault::Ledger(refusal)),

@@ -76,12 +76,5 @@ impl Barrier {
 
 /// A failure of a kind, as an adapter would word it.
 pub(crate) fn failure(kind: FailureKind) -> Failure {
-    Failure {
-        kind,
-        status: None,
-        code: None,
-        cause: format!("Scripted: {kind:?}."),
-        hint: "Change the script.".to_owned(),
-        retry_after: None,
-    }
+    Failure::new(kind, format!("Scripted: {kind:?}."), "Change the script.".to_owned())
 }

@@ -84,15 +84,12 @@ impl<S: Sql, C: Cloudflare, K: Clock> Office<S, C, K> {
             self.finish(lease.id, End::Revoked)?;
         }
         if outlives {
-            return Ok(Answer::Failed(Failure {
-                kind: FailureKind::Protocol,
-                status: None,
-                code: None,
-                cause: "Cloudflare made the token with another end than was asked for; nobody was given its value."
+            return Ok(Answer::Failed(Failure::new(
+                FailureKind::Protocol,
+                "Cloudflare made the token with another end than was asked for; nobody was given its value."
                     .to_owned(),
-                hint: "Check the API base and what stands between.".to_owned(),
-                retry_after: None,
-            }));
+                "Check the API base and what stands between.".to_owned(),
+            )));
         }
         Ok(Answer::Refused(if deleted.is_ok() { Refusal::Ended } else { Refusal::NotActive }))
     }

@@ -51,15 +51,14 @@ impl<S: Sql, C: Cloudflare, K: Clock> Office<S, C, K> {
                 End::NeverCreated
             }
             Search::Nothing => {
-                return Ok(Answer::Failed(Failure {
-                    kind: FailureKind::Uncertain,
-                    status: None,
-                    code: None,
-                    cause: "Whether Cloudflare made this token is not known yet; none of its name is there."
+                let mut failure = Failure::new(
+                    FailureKind::Uncertain,
+                    "Whether Cloudflare made this token is not known yet; none of its name is there."
                         .to_owned(),
-                    hint: "Revoke it again in a while; nobody was given its value.".to_owned(),
-                    retry_after: Some(LOOK_AGAIN),
-                }));
+                    "Revoke it again in a while; nobody was given its value.".to_owned(),
+                );
+                failure.retry_after = Some(LOOK_AGAIN);
+                return Ok(Answer::Failed(failure));
             }
             Search::Failed(failure) => return Ok(Answer::Failed(failure)),
         };
