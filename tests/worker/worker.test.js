@@ -3,6 +3,7 @@ import { after } from "node:test";
 
 import { open } from "./harness/stage.js";
 import badInput from "./suites/bad_input.js";
+import canary from "./suites/canary.js";
 import mainJob from "./suites/main_job.js";
 import officialSdk from "./suites/official_sdk.js";
 import robustness from "./suites/robustness.js";
@@ -15,6 +16,8 @@ after(() => stage.close());
 mainJob(stage);
 officialSdk(stage);
 badInput(stage);
+// Last of those that share a stage: it looks at what they left.
+canary(stage);
 tokenStates();
 rulesPush();
 robustness();

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 
 import { bearer, call } from "./call.js";
+import { leaks } from "./leaks.js";
 import { ALICE, clientSecret, EDGE_PURGER, operatorSecret, rules } from "./rules.js";
 import { chance, startStandIn } from "./stand_in.js";
 import { startWorker } from "./worker.js";
@@ -70,9 +71,11 @@ export async function open() {
   stage.allLogs = () => stage.logs + stage.worker.logs();
 
   stage.close = async () => {
+    const { found } = await leaks(stage);
     await stage.worker.stop();
     const end = await standIn.stop();
     assert.notEqual(end.code, 3, `a secret of Brevet's reached the stand-in:\n${standIn.output()}`);
+    assert.deepEqual(found, [], "no secret is left anywhere");
   };
 
   const pushed = await stage.push(stage.rules);
