@@ -12,10 +12,14 @@ use crate::say;
 use crate::setup::{WasmTool, Workshop};
 use crate::size;
 
+/// What is uploaded is compressed, and that is what counts: `-Oz` makes fewer bytes than `-O1` and more gzipped ones (1.2 %), and functions
+/// in the order of their names, so that those of one module and the instances of one generic stand together, save another half per cent.
+///
 /// Features that rustc and wasm-bindgen use, named one by one: with `--all-features` a newer wasm-opt may write encodings that workerd
 /// does not read yet. The names section and the producers section are for debuggers and cost an upload 30 kB.
-const SHRINK: [&str; 10] = [
-    "-Oz",
+const SHRINK: [&str; 11] = [
+    "--reorder-functions-by-name",
+    "-O1",
     "--enable-mutable-globals",
     "--enable-sign-ext",
     "--enable-nontrapping-float-to-int",
