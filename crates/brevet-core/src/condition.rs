@@ -9,7 +9,9 @@ use std::fmt;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
+
+use crate::json::object;
 
 /// The most networks in one list. Cloudflare publishes no bound; ours keeps a comparison of two
 /// lists below a few thousand steps and an answer small.
@@ -286,7 +288,7 @@ impl Condition {
                 lists.insert(name.to_owned(), Value::Array(texts(networks)));
             }
         }
-        (!lists.is_empty()).then(|| json!({ "request_ip": lists }))
+        (!lists.is_empty()).then(|| object([("request_ip", Value::Object(lists))]))
     }
 }
 

@@ -1,6 +1,8 @@
 //! Policies as Cloudflare takes them.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
+
+use crate::json::object;
 
 use super::{Access, AccessPolicy, Bucket, Resource};
 use crate::id::{AccountId, UserId, ZoneId};
@@ -20,8 +22,13 @@ impl Access {
 }
 
 fn policy(policy: &AccessPolicy) -> Value {
-    let groups: Vec<Value> = policy.groups.iter().map(|group| json!({ "id": group })).collect();
-    json!({ "effect": "allow", "resources": resources(&policy.resources), "permission_groups": groups })
+    let groups: Vec<Value> =
+        policy.groups.iter().map(|group| object([("id", group.as_str().into())])).collect();
+    object([
+        ("effect", "allow".into()),
+        ("resources", resources(&policy.resources)),
+        ("permission_groups", Value::Array(groups)),
+    ])
 }
 
 fn resources(resources: &[Resource]) -> Value {

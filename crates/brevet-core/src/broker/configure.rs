@@ -157,8 +157,9 @@ pub async fn push<P: Ports>(
     }
     // In development the example is in force until the first push, and nothing rests on it.
     let old = present.map(|present| &present.policy);
-    let old_rules =
-        present.and_then(|present| serde_json::from_str::<Value>(&present.json).ok()).unwrap_or_default();
+    let old_rules = present
+        .and_then(|present| serde_json::from_slice::<Value>(present.json.as_bytes()).ok())
+        .unwrap_or_default();
     let widened = difference::widened(&old_rules, rules);
     if !widened.is_empty() && !caller.is_root() {
         return Err(Fault::NeedsRoot(widened));

@@ -173,6 +173,7 @@ pub struct Face {
 }
 
 impl Face {
+    #[inline(never)]
     fn new(status: u16, code: i64, kind: &'static str, title: &'static str) -> Self {
         Self {
             status,

@@ -136,7 +136,8 @@ pub fn forget<P: Ports>(ports: &P) {
 
 fn compile<P: Ports>(ports: &P, mark: RulesMark, json: String) -> Result<Rc<InForce>, Fault> {
     let unusable = |why: String| Fault::NoRules(NoRules::Unusable(why));
-    let value: Value = serde_json::from_str(&json).map_err(|_| unusable("they are no JSON".to_owned()))?;
+    let value: Value =
+        serde_json::from_slice(json.as_bytes()).map_err(|_| unusable("they are no JSON".to_owned()))?;
     let first = |findings: Vec<rules::Finding>| {
         unusable(findings.first().map_or_else(|| "unknown".to_owned(), |finding| finding.message()))
     };

@@ -22,6 +22,15 @@ pub fn to_value<T: ToJson + ?Sized>(value: &T) -> Value {
     super::read_value(to_text(value).as_bytes()).unwrap_or_default()
 }
 
+/// A small object as a tree.
+pub fn object<const N: usize>(members: [(&str, Value); N]) -> Value {
+    let mut object = serde_json::Map::new();
+    for (name, value) in members {
+        object.insert(name.to_owned(), value);
+    }
+    Value::Object(object)
+}
+
 /// A JSON object that is being written. Its members stand in the order in which they are put.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Object(String);

@@ -412,12 +412,18 @@ pub(super) fn read_condition(asked: Option<&serde_json::Value>) -> Result<Condit
 
 /// The longest lifetime, and what sets it: the smallest of template, grant and account.
 fn cap(shape: &Shape<'_>, entry: Option<&GrantEntry>) -> (Seconds, Limit) {
-    let template =
-        shape.bound.map(|template| (template.max_ttl(), Limit::Template(template.name().to_owned())));
-    let grant = entry.and_then(|entry| Some((entry.max_ttl?, Limit::Grant(entry.name.clone()))));
-    let account = shape.account.max_ttl.map(|most| (most, Limit::Account(shape.account.name.clone())));
-    let smallest = [template, grant, account].into_iter().flatten().min_by_key(|(most, _)| *most);
-    smallest.unwrap_or((DEFAULT_ACCOUNT_MAX_TTL, Limit::Brevet))
+    let template = shape.bound.map(Template::max_ttl);
+    let grant = entry.and_then(|entry| entry.max_ttl);
+    let account = shape.account.max_ttl;
+    let Some(most) = [template, grant, account].into_iter().flatten().min() else {
+        return (DEFAULT_ACCOUNT_MAX_TTL, Limit::Brevet);
+    };
+    let limit = match (shape.bound, entry) {
+        (Some(bound), _) if template == Some(most) => Limit::Template(bound.name().to_owned()),
+        (_, Some(entry)) if grant == Some(most) => Limit::Grant(entry.name.clone()),
+        _ => Limit::Account(shape.account.name.clone()),
+    };
+    (most, limit)
 }
 
 /// The lifetime where none is asked.

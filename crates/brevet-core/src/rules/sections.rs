@@ -114,14 +114,28 @@ fn entries<T>(
     mut read: impl FnMut(&str, &Field<'_>, &mut Findings) -> Option<T>,
 ) -> SortedMap<String, T> {
     let mut known = SortedMap::new();
-    for (key, field) in table.get(section).map(|section| section.entries(most, out)).unwrap_or_default() {
-        let named = field.checked(name(key), out);
-        let entry = read(key, &field, out);
-        if let Some((name, entry)) = named.zip(entry) {
+    for (key, named, field) in named_fields(table, section, most, name, out) {
+        if let (Some(entry), Some(name)) = (read(key, &field, out), named) {
             known.insert(name, entry);
         }
     }
     known
+}
+
+/// The entries of a section with their names, before their kinds part their ways.
+fn named_fields<'a>(
+    table: &Table<'a>,
+    section: &str,
+    most: usize,
+    name: fn(&str) -> Result<String, Problem>,
+    out: &mut Findings,
+) -> Vec<(&'a str, Option<String>, Field<'a>)> {
+    let Some(section) = table.get(section) else { return Vec::new() };
+    let mut found = Vec::new();
+    for (key, field) in section.entries(most, out) {
+        found.push((key, field.checked(name(key), out), field));
+    }
+    found
 }
 
 fn installation(table: &Table<'_>, out: &mut Findings) -> Option<Installation> {

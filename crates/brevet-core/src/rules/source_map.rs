@@ -59,10 +59,11 @@ impl SourceMap {
 
     /// The map as JSON: `{"/grant/x/ttl": [12, 7]}`.
     pub fn to_json(&self) -> Value {
-        self.0
-            .iter()
-            .map(|(pointer, place)| (pointer.clone(), Value::from(vec![place.line, place.column])))
-            .collect()
+        let mut map = serde_json::Map::new();
+        for (pointer, place) in &self.0 {
+            map.insert(pointer.clone(), Value::Array(vec![place.line.into(), place.column.into()]));
+        }
+        Value::Object(map)
     }
 
     /// Reads [`SourceMap::to_json`] back.
