@@ -36,19 +36,21 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// The office, opened on the first request. Not opening is not remembered: the next request tries
-    /// again.
-    fn office(&self) -> Option<Rc<AtWork>> {
+    /// The office, opened on the first request, or what to answer without one. Not opening is not
+    /// remembered: the next request tries again.
+    fn office(&self) -> Result<Rc<AtWork>, Answer> {
         if let Some(office) = self.office.get() {
-            return Some(Rc::clone(office));
+            return Ok(Rc::clone(office));
         }
-        let owner = TokenOwner::from_ledger_name(&self.state.id().name()?)?;
+        let name = self.state.id().name();
+        let owner = name.and_then(|name| TokenOwner::from_ledger_name(&name));
+        let owner = owner.ok_or(Answer::Refused(Refusal::Protocol))?;
         let storage = self.state.storage();
         let book = match Book::open(ObjectSql::of(storage.as_raw())) {
             Ok(book) => book,
             Err(error) => {
                 log_line(&notice_line(&Notice::Database(error)));
-                return None;
+                return Err(Answer::Refused(Refusal::Database));
             }
         };
         let secrets = EnvSecrets::of(&self.env);
@@ -57,12 +59,12 @@ impl Ledger {
             Ok(cloudflare) => cloudflare,
             Err(failure) => {
                 log_line(&alarm("api_base_refused", "cause", &failure.cause));
-                return None;
+                return Err(Answer::Failed(failure));
             }
         };
         let office = Rc::new(Office::new(owner, book, cloudflare, RuntimeClock));
         drop(self.office.set(Rc::clone(&office)));
-        Some(office)
+        Ok(office)
     }
 }
 
@@ -73,9 +75,14 @@ impl DurableObject for Ledger {
 
     async fn fetch(&self, mut request: worker::Request) -> worker::Result<worker::Response> {
         let text = request.text().await?;
-        let refused = |refusal| worker::Response::ok(to_text(&Answer::Refused(refusal)));
-        let Some(question) = from_text::<Request>(&text) else { return refused(Refusal::Protocol) };
-        let Some(office) = self.office() else { return refused(Refusal::Database) };
+        let say = |answer: &Answer| worker::Response::ok(to_text(answer));
+        let Some(question) = from_text::<Request>(&text) else {
+            return say(&Answer::Refused(Refusal::Protocol));
+        };
+        let office = match self.office() {
+            Ok(office) => office,
+            Err(answer) => return say(&answer),
+        };
         // The work goes on when the caller has hung up: a token made must be in the books.
         let work = future_to_promise(async move {
             let answer = office.serve(question).await;

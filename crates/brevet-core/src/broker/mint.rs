@@ -18,7 +18,7 @@ pub(super) const MOST_DECISIONS: usize = 2;
 #[derive(Debug)]
 pub struct Issued {
     /// The lease.
-    pub lease: Lease,
+    pub lease: Box<Lease>,
     /// The value, for the only time.
     pub value: Secret,
     /// What the caller should know of how it was decided, for people.
@@ -54,11 +54,11 @@ pub async fn mint<P: Ports>(
         let grant = plan(ports, session, ask)?;
         let lease = intent(ports, session, &grant, asked.clone())?;
         let parents = parents_of(grant.account());
-        let operation = Operation::Create { lease: Box::new(lease), parents };
+        let operation = Operation::Create { lease, parents };
         match session.ask(ports, grant.account().owner(), operation).await? {
             Said::Answer(Answer::Valued { lease, value }) => {
                 let notes = grant.notes().iter().map(ToString::to_string).collect();
-                return Ok((Issued { lease: *lease, value: value.0, notes }, grant.account().clone()));
+                return Ok((Issued { lease, value: value.0, notes }, grant.account().clone()));
             }
             Said::Answer(_) => return Err(Fault::Ledger(Refusal::Protocol)),
             Said::Again => {}
@@ -76,7 +76,12 @@ pub fn planned_name<P: Ports>(ports: &P, session: &Session, grant: &Grant) -> Re
 }
 
 /// The lease as it is written before the token is created.
-fn intent<P: Ports>(ports: &P, session: &Session, grant: &Grant, asked: AsAsked) -> Result<Lease, Fault> {
+fn intent<P: Ports>(
+    ports: &P,
+    session: &Session,
+    grant: &Grant,
+    asked: AsAsked,
+) -> Result<Box<Lease>, Fault> {
     let settings = ports.settings();
     let Some(pepper) = &settings.pepper else {
         return Err(Fault::NotSetUp(settings.pepper_problem.clone().unwrap_or_default()));
@@ -84,7 +89,7 @@ fn intent<P: Ports>(ports: &P, session: &Session, grant: &Grant, asked: AsAsked)
     let id = LeaseId::from_random(ports.random());
     let policy = &session.in_force.policy;
     let owner = session.caller.owner();
-    Ok(Lease {
+    Ok(Box::new(Lease {
         id,
         token_id: None,
         name: token_name(pepper, policy.install(), id, grant.grant(), &owner),
@@ -111,5 +116,5 @@ fn intent<P: Ports>(ports: &P, session: &Session, grant: &Grant, asked: AsAsked)
         takeover: grant.takeover_reason().map(str::to_owned),
         run: None,
         revision: 0,
-    })
+    }))
 }

@@ -15,7 +15,7 @@ use crate::secret::Secret;
 #[derive(Debug)]
 pub struct Found {
     /// The lease.
-    pub lease: Lease,
+    pub lease: Box<Lease>,
     /// The account or user.
     pub account: Account,
     /// The token as Cloudflare shows it, where it was asked.
@@ -133,7 +133,7 @@ async fn act_in<P: Ports>(
                 if matches!(deed, Deed::Read | Deed::LookUp) {
                     return Ok(done);
                 }
-                read = Some(Box::new(done.found.lease));
+                read = Some(done.found.lease);
                 continue;
             }
             Ok(Said::Again) => {}
@@ -228,7 +228,7 @@ fn done(answer: Answer, account: &Account) -> Result<Done, Fault> {
         Answer::Valued { lease, value } => (lease, None, Some(value.0)),
         _ => return Err(Fault::Ledger(Refusal::Protocol)),
     };
-    Ok(Done { found: Found { lease: *lease, account: account.clone(), view }, value })
+    Ok(Done { found: Found { lease, account: account.clone(), view }, value })
 }
 
 /// An operator who lists needs the power to read others' leases; without it, it sees its own.
@@ -275,7 +275,11 @@ pub async fn list<P: Ports>(
         else {
             return Err(Fault::Ledger(Refusal::Protocol));
         };
-        found.extend(leases.into_iter().map(|lease| Found { lease, account: account.clone(), view: None }));
+        found.extend(leases.into_iter().map(|lease| Found {
+            lease: Box::new(lease),
+            account: account.clone(),
+            view: None,
+        }));
         if found.len() > limit_here {
             break;
         }

@@ -36,7 +36,7 @@ pub fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     if word.is_empty() || word.len() > MAX_COMPARED {
         return Vec::new();
     }
-    let wanted: Vec<char> = word.to_lowercase().chars().collect();
+    let wanted: Vec<char> = word.to_ascii_lowercase().chars().collect();
     // A third of the letters may be wrong: one in "zone", six in "Workers Script Edit".
     let allowed = wanted.len().div_ceil(3).min(6);
     let mut near: Vec<(usize, &'a str)> = Vec::new();

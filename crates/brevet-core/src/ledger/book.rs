@@ -128,7 +128,7 @@ impl<S: Sql> Book<S> {
     ///
     /// # Errors
     /// The database's.
-    pub fn find(&self, key: LeaseKey) -> Result<Option<Lease>, SqlError> {
+    pub fn find(&self, key: LeaseKey) -> Result<Option<Box<Lease>>, SqlError> {
         let rows = match key {
             LeaseKey::Lease(id) => {
                 self.sql.run("SELECT body FROM lease WHERE id = ?", &[id.as_str().into()])?
@@ -137,7 +137,10 @@ impl<S: Sql> Book<S> {
                 self.sql.run("SELECT body FROM lease WHERE token_id = ?", &[id.as_str().into()])?
             }
         };
-        rows.first().map(lease_of).transpose()
+        match rows.first() {
+            Some(row) => Ok(Some(Box::new(lease_of(row)?))),
+            None => Ok(None),
+        }
     }
 
     /// Marks the leases whose time is up as ended, and tells how many there were. A row that cannot

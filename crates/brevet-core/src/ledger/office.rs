@@ -170,7 +170,7 @@ impl<S: Sql, C: Cloudflare, K: Clock> Office<S, C, K> {
     async fn answer(&self, request: Request) -> Result<Answer, SqlError> {
         let owner = request.owner.as_deref();
         match request.operation {
-            Operation::Create { lease, parents } => self.create(owner, *lease, &parents).await,
+            Operation::Create { lease, parents } => self.create(owner, lease, &parents).await,
             Operation::Change { lease, revision, parents, change } => {
                 self.change(owner, lease, revision, &parents, *change).await
             }
@@ -220,18 +220,18 @@ impl<S: Sql, C: Cloudflare, K: Clock> Office<S, C, K> {
     }
 
     /// The lease of this key, if it is there and the caller may touch it.
-    fn owned(&self, owner: Option<&str>, key: LeaseKey) -> Result<Option<Lease>, SqlError> {
+    fn owned(&self, owner: Option<&str>, key: LeaseKey) -> Result<Option<Box<Lease>>, SqlError> {
         self.settle()?;
         Ok(self.book.find(key)?.filter(|lease| owner.is_none_or(|owner| owner == lease.owner)))
     }
 
     /// The lease as it is now. A lease that somebody works on stays in the book.
-    fn present(&self, id: LeaseId) -> Result<Lease, SqlError> {
+    fn present(&self, id: LeaseId) -> Result<Box<Lease>, SqlError> {
         self.book.find(LeaseKey::Lease(id))?.ok_or(SqlError::Row("lease"))
     }
 
     /// Writes a change down, on the lease as it is now and not as it was before a wait.
-    fn amend(&self, id: LeaseId, amend: impl FnOnce(&mut Lease, Timestamp)) -> Result<Lease, SqlError> {
+    fn amend(&self, id: LeaseId, amend: &dyn Fn(&mut Lease, Timestamp)) -> Result<Box<Lease>, SqlError> {
         let mut lease = self.present(id)?;
         amend(&mut lease, self.clock.now());
         lease.revision = lease.revision.saturating_add(1);
@@ -240,17 +240,17 @@ impl<S: Sql, C: Cloudflare, K: Clock> Office<S, C, K> {
     }
 
     /// Ends a lease. One that has ended meanwhile stays as it ended.
-    fn finish(&self, id: LeaseId, end: End) -> Result<Lease, SqlError> {
+    fn finish(&self, id: LeaseId, end: End) -> Result<Box<Lease>, SqlError> {
         let lease = self.present(id)?;
         if lease.state == State::Ended {
             Ok(lease)
         } else {
-            self.amend(id, |lease, now| lease.finish(end, now))
+            self.amend(id, &|lease, now| lease.finish(end, now))
         }
     }
 
     /// Cloudflare says that a token is gone. One that we were deleting is gone by our own hand.
-    fn found_dead(&self, id: LeaseId) -> Result<Lease, SqlError> {
+    fn found_dead(&self, id: LeaseId) -> Result<Box<Lease>, SqlError> {
         match self.present(id)?.state {
             State::Revoking | State::Stuck => self.finish(id, End::Revoked),
             State::Ended => self.present(id),
@@ -269,10 +269,10 @@ impl<S: Sql, C: Cloudflare, K: Clock> Office<S, C, K> {
     ) -> Result<Answer, SqlError> {
         let Some(lease) = self.owned(owner, key)? else { return Ok(Answer::Refused(Refusal::NotFound)) };
         let (Some(parents), Some(token)) = (ask_cloudflare, lease.token_id) else {
-            return Ok(Answer::Lease { lease: Box::new(lease), view: None });
+            return Ok(Answer::Lease { lease, view: None });
         };
         if lease.state == State::Ended {
-            return Ok(Answer::Lease { lease: Box::new(lease), view: None });
+            return Ok(Answer::Lease { lease, view: None });
         }
         let view = match self.cloudflare.read(self.owner, parents, token).await {
             Ok(view) => view,
@@ -281,7 +281,7 @@ impl<S: Sql, C: Cloudflare, K: Clock> Office<S, C, K> {
         // Leak detection ends a token without deleting it.
         let Some(view) = view.filter(|view| !view.status.starts_with("revoked")) else {
             let lease = self.found_dead(lease.id)?;
-            return Ok(Answer::Lease { lease: Box::new(lease), view: None });
+            return Ok(Answer::Lease { lease, view: None });
         };
         let seen = lease.revision;
         let lease = self.present(lease.id)?;
@@ -293,7 +293,7 @@ impl<S: Sql, C: Cloudflare, K: Clock> Office<S, C, K> {
             self.notice(Notice::Drifted { lease: lease.id });
         }
         let view = (lease.state != State::Ended).then(|| Box::new(view));
-        Ok(Answer::Lease { lease: Box::new(lease), view })
+        Ok(Answer::Lease { lease, view })
     }
 
     async fn check_parents(&self, parents: &Parents) -> Result<Answer, SqlError> {

@@ -83,7 +83,7 @@ impl Bench {
     }
 
     pub(crate) fn row(&self, id: LeaseId) -> Option<Lease> {
-        self.office.book().find(LeaseKey::Lease(id)).unwrap()
+        self.office.book().find(LeaseKey::Lease(id)).unwrap().map(|lease| *lease)
     }
 
     /// The lease of this number, which must be in the book.

@@ -39,8 +39,8 @@ impl<S: Sql, C: Cloudflare, K: Clock> Office<S, C, K> {
             Ok(value) => {
                 let mut lease = self.present(id)?;
                 if lease.state == State::Active {
-                    lease = self.amend(id, |lease, now| lease.modified_on = Some(now))?;
-                    return Ok(Answer::Valued { lease: Box::new(lease), value: ShownOnce(value) });
+                    lease = self.amend(id, &|lease, now| lease.modified_on = Some(now))?;
+                    return Ok(Answer::Valued { lease, value: ShownOnce(value) });
                 }
                 Ok(inactive(&lease))
             }
@@ -50,9 +50,9 @@ impl<S: Sql, C: Cloudflare, K: Clock> Office<S, C, K> {
 
     async fn update(
         &self,
-        before: Lease,
+        before: Box<Lease>,
         token: TokenId,
-        wanted: Lease,
+        wanted: Box<Lease>,
         parents: &Parents,
     ) -> Result<Answer, SqlError> {
         let id = before.id;
@@ -61,7 +61,7 @@ impl<S: Sql, C: Cloudflare, K: Clock> Office<S, C, K> {
         // answer may be lost, or this object with it, or the old end may pass meanwhile.
         let raises = wanted.expires_on > before.expires_on || wanted.escapes_books != before.escapes_books;
         if raises {
-            self.amend(id, |lease, _| raise(lease, &wanted))?;
+            self.amend(id, &|lease, _| raise(lease, &wanted))?;
         }
         match self.cloudflare.update(self.owner, parents, token, &wanted.spec()).await {
             Ok(view) => {
@@ -69,9 +69,11 @@ impl<S: Sql, C: Cloudflare, K: Clock> Office<S, C, K> {
                 if lease.state == State::Ended {
                     return Ok(inactive(&lease));
                 }
-                let lease = self.amend(id, |lease, now| {
+                let lease = self.amend(id, &|lease, now| {
                     // It may have been revoked meanwhile, and then it stays so.
-                    *lease = Lease { state: lease.state, revision: lease.revision, ..wanted };
+                    let (state, revision) = (lease.state, lease.revision);
+                    lease.clone_from(&wanted);
+                    (lease.state, lease.revision) = (state, revision);
                     lease.take_view(&view, now);
                 })?;
                 if lease.state != State::Active {
@@ -80,12 +82,12 @@ impl<S: Sql, C: Cloudflare, K: Clock> Office<S, C, K> {
                 if drift::has_drifted(&lease, &view) {
                     self.notice(Notice::Drifted { lease: id });
                 }
-                Ok(Answer::Lease { lease: Box::new(lease), view: None })
+                Ok(Answer::Lease { lease, view: None })
             }
             Err(failure) => {
                 let undone = raises && failure.kind != FailureKind::Uncertain;
                 if undone && self.present(id)?.state != State::Ended {
-                    self.amend(id, |lease, _| lower(lease, before))?;
+                    self.amend(id, &|lease, _| lower(lease, &before))?;
                 }
                 self.failed_change(id, failure)
             }
@@ -94,7 +96,8 @@ impl<S: Sql, C: Cloudflare, K: Clock> Office<S, C, K> {
 
     fn failed_change(&self, id: LeaseId, failure: Failure) -> Result<Answer, SqlError> {
         if failure.kind == FailureKind::NotFound {
-            return Ok(inactive(&self.found_dead(id)?));
+            let lease = self.found_dead(id)?;
+            return Ok(inactive(&lease));
         }
         Ok(Answer::Failed(failure))
     }
@@ -115,15 +118,15 @@ fn raise(lease: &mut Lease, wanted: &Lease) {
 }
 
 /// Takes that note back, for the change surely was not made.
-fn lower(lease: &mut Lease, before: Lease) {
+fn lower(lease: &mut Lease, before: &Lease) {
     lease.expires_on = before.expires_on;
-    lease.asked.expires_on = before.asked.expires_on;
+    lease.asked.expires_on.clone_from(&before.asked.expires_on);
     lease.escapes_books = before.escapes_books;
 }
 
 /// The lease with a change in it; none where the change is that of the value alone.
-fn changed(lease: &Lease, change: Change) -> Option<Lease> {
-    let mut lease = lease.clone();
+fn changed(lease: &Lease, change: Change) -> Option<Box<Lease>> {
+    let mut lease = Box::new(lease.clone());
     match change {
         Change::Roll => return None,
         Change::Renew { expires_on, asked } => {

@@ -22,7 +22,7 @@ impl<S: Sql, C: Cloudflare, K: Clock> Office<S, C, K> {
     pub(super) async fn create(
         &self,
         owner: Option<&str>,
-        mut lease: Lease,
+        mut lease: Box<Lease>,
         parents: &Parents,
     ) -> Result<Answer, SqlError> {
         // Nobody writes a lease into somebody else's name.
@@ -54,7 +54,7 @@ impl<S: Sql, C: Cloudflare, K: Clock> Office<S, C, K> {
         let Minted { view, value } = minted;
         // The end is the one bound that holds even if all of Brevet is lost.
         let outlives = view.expires_on.is_none_or(|end| end > lease.expires_on);
-        let written = self.amend(lease.id, |lease, now| {
+        let written = self.amend(lease.id, &|lease, now| {
             lease.take_view(&view, now);
             match lease.state {
                 State::Pending if outlives => lease.state = State::Revoking,
@@ -77,7 +77,7 @@ impl<S: Sql, C: Cloudflare, K: Clock> Office<S, C, K> {
             self.notice(Notice::Drifted { lease: lease.id });
         }
         if lease.state == State::Active {
-            return Ok(Answer::Valued { lease: Box::new(lease), value: ShownOnce(value) });
+            return Ok(Answer::Valued { lease, value: ShownOnce(value) });
         }
         let deleted = self.cloudflare.delete(self.owner, parents, view.id).await;
         if deleted.is_ok() {
@@ -120,7 +120,7 @@ impl<S: Sql, C: Cloudflare, K: Clock> Office<S, C, K> {
                 return Ok(Search::Failed(failure));
             }
         }
-        self.amend(lease.id, |lease, _| {
+        self.amend(lease.id, &|lease, _| {
             lease.token_id.get_or_insert(first);
         })?;
         Ok(Search::Deleted)
@@ -129,7 +129,7 @@ impl<S: Sql, C: Cloudflare, K: Clock> Office<S, C, K> {
     /// Notes that a lease which has no token yet shall have none.
     pub(super) fn wish_gone(&self, id: LeaseId) -> Result<(), SqlError> {
         if self.present(id)?.state == State::Pending {
-            self.amend(id, |lease, _| lease.state = State::Revoking)?;
+            self.amend(id, &|lease, _| lease.state = State::Revoking)?;
         }
         Ok(())
     }

@@ -31,17 +31,17 @@ impl<S: Sql, C: Cloudflare, K: Clock> Office<S, C, K> {
         let Some(token) = lease.token_id else { return self.revoke_unsettled(lease, parents).await };
         // Work under way on the lease is overtaken; it looks again when it is done.
         if lease.state == State::Active {
-            self.amend(lease.id, |lease, _| lease.state = State::Revoking)?;
+            self.amend(lease.id, &|lease, _| lease.state = State::Revoking)?;
         }
         match self.cloudflare.delete(self.owner, parents, token).await {
-            Ok(()) => Ok(Answer::Lease { lease: Box::new(self.finish(lease.id, End::Revoked)?), view: None }),
+            Ok(()) => Ok(Answer::Lease { lease: self.finish(lease.id, End::Revoked)?, view: None }),
             // The lease stays `revoking`, so that it is seen and asked for again.
             Err(failure) => Ok(Answer::Failed(failure)),
         }
     }
 
     /// Revokes a lease whose token is not known: its create is under way, or its answer was lost.
-    async fn revoke_unsettled(&self, lease: Lease, parents: &Parents) -> Result<Answer, SqlError> {
+    async fn revoke_unsettled(&self, lease: Box<Lease>, parents: &Parents) -> Result<Answer, SqlError> {
         self.wish_gone(lease.id)?;
         // A create under way deletes its token when it finds the wish.
         let Some(_hold) = Hold::take(&self.busy, lease.id) else { return Ok(Answer::Refused(Refusal::Busy)) };
@@ -62,6 +62,6 @@ impl<S: Sql, C: Cloudflare, K: Clock> Office<S, C, K> {
             }
             Search::Failed(failure) => return Ok(Answer::Failed(failure)),
         };
-        Ok(Answer::Lease { lease: Box::new(self.finish(lease.id, end)?), view: None })
+        Ok(Answer::Lease { lease: self.finish(lease.id, end)?, view: None })
     }
 }
