@@ -78,9 +78,10 @@ impl Looked {
                 }
                 vec![finding]
             }
-            Self::Read(file, findings) => {
-                findings.iter().map(|finding| brevet_core::json::to_value(&finding.to_json(Some(&file.places)))).collect()
-            }
+            Self::Read(file, findings) => findings
+                .iter()
+                .map(|finding| brevet_core::json::to_value(&finding.to_json(Some(&file.places))))
+                .collect(),
         }
     }
 

@@ -80,17 +80,29 @@ pub(crate) fn run(url: Option<&str>, options: &DeployOptions) -> Result<Exit, Fa
     }
     let plan = look(&intent, options)?;
     confirm(&intent, &plan, options)?;
-    let done = [
-        put_namespace(&intent, &plan)?,
-        put_secrets(&plan)?,
-        deploy(&intent, &plan)?,
-        push(&intent, &plan, options)?,
-    ];
-    say::note("Done:");
-    for line in done.into_iter().flatten() {
+    let mut done = Vec::new();
+    let ended = carry_out(&intent, &plan, options, &mut done);
+    if !done.is_empty() {
+        say::note(if ended.is_ok() { "Done:" } else { "Done until then:" });
+    }
+    for line in done {
         say::note(&format!("  {line}"));
     }
-    Ok(Exit::Done)
+    ended.map(|()| Exit::Done)
+}
+
+/// Steps 5 to 8. `done` gets a line for each thing that was done, also where a later one fails.
+fn carry_out(
+    intent: &Intent,
+    plan: &Plan,
+    options: &DeployOptions,
+    done: &mut Vec<String>,
+) -> Result<(), Failure> {
+    done.push(put_namespace(intent, plan)?);
+    put_secrets(plan, done)?;
+    done.push(deploy(intent, plan)?);
+    done.extend(push(intent, plan, options)?);
+    Ok(())
 }
 
 /// Step 1.
@@ -227,10 +239,10 @@ fn confirm(intent: &Intent, plan: &Plan, options: &DeployOptions) -> Result<(), 
 }
 
 /// Step 5.
-fn put_namespace(intent: &Intent, plan: &Plan) -> Result<Vec<String>, Failure> {
+fn put_namespace(intent: &Intent, plan: &Plan) -> Result<String, Failure> {
     let path = &intent.config.path;
     if let (Some(id), Some(_)) = (&plan.namespace, &intent.config.namespace) {
-        return Ok(vec![format!("KV namespace {id}: was there")]);
+        return Ok(format!("KV namespace {id}: was there"));
     }
     let (id, what) = match &plan.namespace {
         Some(id) => (id.clone(), "was there"),
@@ -243,12 +255,11 @@ fn put_namespace(intent: &Intent, plan: &Plan) -> Result<Vec<String>, Failure> {
     let text = intent.config.with_namespace(&id);
     let text = text.ok_or_else(|| DeployError::NoBinding(path.clone()))?;
     file::replace(path, &text)?;
-    Ok(vec![format!("KV namespace {id}: {what}; its id is in {}", path.display())])
+    Ok(format!("KV namespace {id}: {what}; its id is in {}", path.display()))
 }
 
 /// Step 6.
-fn put_secrets(plan: &Plan) -> Result<Vec<String>, Failure> {
-    let mut done = Vec::new();
+fn put_secrets(plan: &Plan, done: &mut Vec<String>) -> Result<(), Failure> {
     let mut kept = Vec::new();
     for (name, _, source) in &plan.sources {
         let Some(value) = source.value() else {
@@ -271,14 +282,14 @@ fn put_secrets(plan: &Plan) -> Result<Vec<String>, Failure> {
     if !kept.is_empty() {
         done.push(format!("secrets that were there: {} (--replace puts one again)", kept.join(", ")));
     }
-    Ok(done)
+    Ok(())
 }
 
 /// Step 7.
-fn deploy(intent: &Intent, plan: &Plan) -> Result<Vec<String>, Failure> {
+fn deploy(intent: &Intent, plan: &Plan) -> Result<String, Failure> {
     say::note(&format!("Deploying the Worker \"{}\" …", intent.config.name));
     plan.wrangler.deploy().map_err(DeployError::from)?;
-    Ok(vec![format!("Worker \"{}\": deployed", intent.config.name)])
+    Ok(format!("Worker \"{}\": deployed", intent.config.name))
 }
 
 /// Step 8.

@@ -39,6 +39,14 @@ impl fmt::Display for ParentError {
             Self::OtherCredential(what) => write!(f, "it is {what}. Make an API token and put that there."),
             Self::WrongFamily(hint) => f.write_str(hint),
             Self::Inactive(status) => write!(f, "Cloudflare says that it is {status}. Put a live one there."),
+            Self::Refused(error @ ApiError::Unavailable { .. }) => {
+                write!(f, "Cloudflare's API fails ({error}). Try again in a minute.")
+            }
+            Self::Refused(error @ ApiError::InvalidToken(_)) => write!(
+                f,
+                "Cloudflare refuses it ({error}). {} Put a live one there, and check the account's id and family in the rules.",
+                error.hint()
+            ),
             Self::Refused(error) => write!(f, "Cloudflare refuses it ({error}). {}", error.hint()),
             Self::CannotMint(error) => write!(
                 f,
