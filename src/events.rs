@@ -1,10 +1,15 @@
 //! What the runtime calls.
 
+#![expect(unreachable_pub, reason = "wasm-bindgen exports public functions only")]
+
 use std::cell::RefCell;
 use std::rc::Rc;
 
 use brevet_core::json::Object;
-use worker::{Context, Env, ScheduleContext, ScheduledEvent, event, web_sys};
+use wasm_bindgen::prelude::*;
+use worker::event;
+use worker::js_sys::Promise;
+use worker::wasm_bindgen_futures::future_to_promise;
 
 use crate::adapters::{Surroundings, answer, log_line, read};
 use crate::routes;
@@ -13,7 +18,7 @@ thread_local! {
     static SURROUNDINGS: RefCell<Option<Rc<Surroundings>>> = const { RefCell::new(None) };
 }
 
-fn surroundings(env: &Env) -> Rc<Surroundings> {
+fn surroundings(env: &JsValue) -> Rc<Surroundings> {
     SURROUNDINGS.with_borrow_mut(|kept| Rc::clone(kept.get_or_insert_with(|| Rc::new(Surroundings::of(env)))))
 }
 
@@ -23,21 +28,28 @@ fn start() {
     console_error_panic_hook::set_once();
 }
 
-#[event(fetch)]
-async fn fetch(request: web_sys::Request, env: Env, _context: Context) -> worker::Result<web_sys::Response> {
-    let ports = surroundings(&env);
-    let response = match read(&request).await {
-        Some(request) => routes::respond(&*ports, request).await,
-        None => routes::unreadable(),
-    };
-    Ok(answer(&response))
+/// The runtime's `fetch` event: a promise of the answer. It is never rejected.
+#[wasm_bindgen]
+pub fn fetch(request: JsValue, env: JsValue, _context: JsValue) -> Promise {
+    future_to_promise(async move {
+        let ports = surroundings(&env);
+        let reply = match read(&request).await {
+            Some(call) => routes::respond(&*ports, call).await,
+            None => routes::unreadable(),
+        };
+        Ok(answer(&reply))
+    })
 }
 
-#[event(scheduled)]
-async fn scheduled(_event: ScheduledEvent, env: Env, _context: ScheduleContext) {
-    if let Err(reason) = routes::check_parents(&*surroundings(&env)).await {
-        let mut event = Object::saying("event", "parents_not_checked");
-        event.text("reason", &reason);
-        log_line(&event.finish());
-    }
+/// The runtime's `scheduled` event.
+#[wasm_bindgen]
+pub fn scheduled(_event: JsValue, env: JsValue, _context: JsValue) -> Promise {
+    future_to_promise(async move {
+        if let Err(reason) = routes::check_parents(&*surroundings(&env)).await {
+            let mut event = Object::saying("event", "parents_not_checked");
+            event.text("reason", &reason);
+            log_line(&event.finish());
+        }
+        Ok(JsValue::UNDEFINED)
+    })
 }

@@ -101,6 +101,10 @@ export async function askObject(namespace, name, body, deadlineMs) {
   }
 }
 
+export function readText(request) {
+  return request.text();
+}
+
 export async function readStored(namespace, key) {
   return namespace.get(key, { cacheTtl: 60 });
 }

@@ -2,7 +2,6 @@
 
 use wasm_bindgen::prelude::*;
 use worker::js_sys::{Array, Promise, Uint8Array};
-use worker::web_sys;
 
 #[wasm_bindgen(
     module = "/src/adapters/glue.js",
@@ -12,9 +11,9 @@ use worker::web_sys;
 )]
 extern "C" {
     #[wasm_bindgen(catch, js_name = readRequest)]
-    pub(super) async fn read_request(request: &web_sys::Request, most: u32) -> Result<JsValue, JsValue>;
+    pub(super) async fn read_request(request: &JsValue, most: u32) -> Result<JsValue, JsValue>;
 
-    pub(super) fn respond(status: u16, headers: &str, body: &str) -> web_sys::Response;
+    pub(super) fn respond(status: u16, headers: &str, body: &str) -> JsValue;
 
     #[wasm_bindgen(catch)]
     pub(super) async fn exchange(
@@ -33,6 +32,9 @@ extern "C" {
         body: &str,
         deadline_ms: u32,
     ) -> Result<JsValue, JsValue>;
+
+    #[wasm_bindgen(catch, js_name = readText)]
+    pub(super) async fn read_text(request: &JsValue) -> Result<JsValue, JsValue>;
 
     #[wasm_bindgen(catch, js_name = readStored)]
     pub(super) async fn read_stored(namespace: &JsValue, key: &str) -> Result<JsValue, JsValue>;
@@ -55,5 +57,5 @@ extern "C" {
     pub(crate) fn log_line(line: &str);
 
     /// Keeps an object's work going when the one who asked for it has gone.
-    pub(crate) fn outlive(state: &JsValue, promise: Promise) -> Promise;
+    pub(super) fn outlive(state: &JsValue, promise: Promise) -> Promise;
 }

@@ -8,8 +8,8 @@ mod sql;
 mod surroundings;
 
 pub(crate) use cloudflare::{EnvSecrets, Fetch, now, now_ms};
-pub(crate) use glue::{log_line, outlive};
-pub(crate) use objects::{Namespace, Stored, arm};
+pub(crate) use glue::log_line;
+pub(crate) use objects::{Namespace, ObjectState, Stored, answer_text, arm, read_text};
 pub(crate) use requests::{answer, read};
 pub(crate) use sql::ObjectSql;
 pub(crate) use surroundings::Surroundings;

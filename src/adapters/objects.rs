@@ -3,7 +3,8 @@
 use brevet_core::broker::Unreachable;
 use brevet_core::json::{FromJson, from_text};
 use wasm_bindgen::JsValue;
-use worker::js_sys::Reflect;
+use worker::js_sys::{Promise, Reflect};
+use worker::wasm_bindgen_futures::future_to_promise;
 
 use super::glue;
 
@@ -21,7 +22,7 @@ pub(crate) struct Namespace {
 impl Namespace {
     /// The namespace bound under this name.
     pub(crate) fn of(env: &JsValue, name: &str, part: &'static str) -> Self {
-        Self { binding: Reflect::get(env, &name.into()).unwrap_or(JsValue::UNDEFINED), part }
+        Self { binding: member(env, name), part }
     }
 
     /// Sends a message to one object and gives its answer.
@@ -48,7 +49,7 @@ pub(crate) struct Stored(JsValue);
 impl Stored {
     /// The namespace bound as `STATE`.
     pub(crate) fn of(env: &JsValue) -> Self {
-        Self(Reflect::get(env, &"STATE".into()).unwrap_or(JsValue::UNDEFINED))
+        Self(member(env, "STATE"))
     }
 
     /// Reads a value.
@@ -75,4 +76,48 @@ pub(crate) async fn arm(storage: &JsValue, at_ms: f64) {
     if glue::set_alarm(storage, at_ms).await.is_err() {
         super::log_line(r#"{"event":"alarm_not_set","alarm":true}"#);
     }
+}
+
+/// What an object knows of itself: the runtime's `ctx`.
+#[derive(Debug)]
+pub(crate) struct ObjectState {
+    state: JsValue,
+    storage: JsValue,
+}
+
+impl ObjectState {
+    /// The object with this `ctx`.
+    pub(crate) fn of(state: JsValue) -> Self {
+        let storage = member(&state, "storage");
+        Self { state, storage }
+    }
+
+    /// Its storage.
+    pub(crate) fn storage(&self) -> &JsValue {
+        &self.storage
+    }
+
+    /// The name it was found by.
+    pub(crate) fn name(&self) -> Option<String> {
+        member(&member(&self.state, "id"), "name").as_string()
+    }
+
+    /// Runs something to its end, whoever waits for it.
+    pub(crate) fn outlive(&self, work: impl Future<Output = Result<JsValue, JsValue>> + 'static) -> Promise {
+        glue::outlive(&self.state, future_to_promise(work))
+    }
+}
+
+fn member(of: &JsValue, name: &str) -> JsValue {
+    Reflect::get(of, &name.into()).unwrap_or(JsValue::UNDEFINED)
+}
+
+/// The body of a request from another part of this installation.
+pub(crate) async fn read_text(request: &JsValue) -> Result<String, JsValue> {
+    Ok(glue::read_text(request).await?.as_string().unwrap_or_default())
+}
+
+/// An answer to another part of this installation.
+pub(crate) fn answer_text(text: &str) -> JsValue {
+    glue::respond(200, "", text)
 }

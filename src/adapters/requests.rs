@@ -1,14 +1,13 @@
 //! Requests and answers on their way between the runtime and the routes.
 
-use wasm_bindgen::JsCast;
+use wasm_bindgen::{JsCast, JsValue};
 use worker::js_sys::{Array, Uint8Array};
-use worker::web_sys;
 
 use super::glue;
 use crate::routes::{Body, Call, MOST_BODY_BYTES, Reply};
 
 /// Reads a request, its body up to [`MOST_BODY_BYTES`]. `None` where it broke off.
-pub(crate) async fn read(request: &web_sys::Request) -> Option<Call> {
+pub(crate) async fn read(request: &JsValue) -> Option<Call> {
     let most = u32::try_from(MOST_BODY_BYTES).unwrap_or(u32::MAX);
     let parts = glue::read_request(request, most).await.ok()?.unchecked_into::<Array>();
     let mut call = Call::new(&parts.get(0).as_string()?, &parts.get(1).as_string()?);
@@ -26,7 +25,7 @@ pub(crate) async fn read(request: &web_sys::Request) -> Option<Call> {
 }
 
 /// Gives an answer to the runtime.
-pub(crate) fn answer(reply: &Reply) -> web_sys::Response {
+pub(crate) fn answer(reply: &Reply) -> JsValue {
     let mut headers = String::new();
     for (name, value) in &reply.headers {
         for part in [name, value.as_str()] {

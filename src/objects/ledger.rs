@@ -9,11 +9,10 @@ use brevet_core::ledger::book::Book;
 use brevet_core::ledger::office::{Clock, Notice, Office};
 use brevet_core::ledger::protocol::{Answer, Refusal, Request};
 use brevet_core::time::Timestamp;
-use wasm_bindgen::JsValue;
-use worker::wasm_bindgen_futures::{JsFuture, future_to_promise};
-use worker::{DurableObject, Env, State, durable_object};
+use wasm_bindgen::prelude::*;
+use worker::js_sys::Promise;
 
-use crate::adapters::{EnvSecrets, Fetch, ObjectSql, log_line, now, outlive};
+use crate::adapters::{EnvSecrets, Fetch, ObjectSql, ObjectState, answer_text, log_line, now, read_text};
 use crate::config::{self, Cloud};
 use crate::upstream::Circuits;
 
@@ -27,26 +26,49 @@ impl Clock for RuntimeClock {
 
 type AtWork = Office<ObjectSql, Cloud, RuntimeClock>;
 
-/// The ledger of one account or user.
-#[durable_object(fetch)]
-pub struct Ledger {
-    state: State,
-    env: Env,
+/// The ledger of one account or user, as the runtime makes and calls it.
+#[wasm_bindgen]
+#[derive(Debug)]
+pub struct Ledger(Rc<Desk>);
+
+#[wasm_bindgen]
+impl Ledger {
+    /// Called by the runtime with the object's `ctx` and `env`.
+    #[wasm_bindgen(constructor)]
+    pub fn new(state: JsValue, env: JsValue) -> Self {
+        Self(Rc::new(Desk { state: ObjectState::of(state), env, office: OnceCell::new() }))
+    }
+
+    /// Answers one request. The work goes on when the caller has hung up: a token made must be in the books.
+    pub fn fetch(&self, request: JsValue) -> Promise {
+        let desk = Rc::clone(&self.0);
+        self.0.state.outlive(async move { Ok(answer_text(&desk.serve(&read_text(&request).await?).await)) })
+    }
+}
+
+struct Desk {
+    state: ObjectState,
+    env: JsValue,
     office: OnceCell<Rc<AtWork>>,
 }
 
-impl Ledger {
+impl std::fmt::Debug for Desk {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Desk")
+    }
+}
+
+impl Desk {
     /// The office, opened on the first request, or what to answer without one. Not opening is not
     /// remembered: the next request tries again.
     fn office(&self) -> Result<Rc<AtWork>, Answer> {
         if let Some(office) = self.office.get() {
             return Ok(Rc::clone(office));
         }
-        let name = self.state.id().name();
+        let name = self.state.name();
         let owner = name.and_then(|name| TokenOwner::from_ledger_name(&name));
         let owner = owner.ok_or(Answer::Refused(Refusal::Protocol))?;
-        let storage = self.state.storage();
-        let book = match Book::open(ObjectSql::of(storage.as_raw())) {
+        let book = match Book::open(ObjectSql::of(self.state.storage())) {
             Ok(book) => book,
             Err(error) => {
                 log_line(&notice_line(&Notice::Database(error)));
@@ -66,33 +88,20 @@ impl Ledger {
         drop(self.office.set(Rc::clone(&office)));
         Ok(office)
     }
-}
 
-impl DurableObject for Ledger {
-    fn new(state: State, env: Env) -> Self {
-        Self { state, env, office: OnceCell::new() }
-    }
-
-    async fn fetch(&self, mut request: worker::Request) -> worker::Result<worker::Response> {
-        let text = request.text().await?;
-        let say = |answer: &Answer| worker::Response::ok(to_text(answer));
-        let Some(question) = from_text::<Request>(&text) else {
-            return say(&Answer::Refused(Refusal::Protocol));
+    async fn serve(&self, question: &str) -> String {
+        let Some(question) = from_text::<Request>(question) else {
+            return to_text(&Answer::Refused(Refusal::Protocol));
         };
         let office = match self.office() {
             Ok(office) => office,
-            Err(answer) => return say(&answer),
+            Err(answer) => return to_text(&answer),
         };
-        // The work goes on when the caller has hung up: a token made must be in the books.
-        let work = future_to_promise(async move {
-            let answer = office.serve(question).await;
-            for notice in office.take_notices() {
-                log_line(&notice_line(&notice));
-            }
-            Ok(JsValue::from(to_text(&answer)))
-        });
-        let answer = JsFuture::from(outlive(self.state.as_raw(), work)).await?;
-        worker::Response::ok(answer.as_string().unwrap_or_default())
+        let answer = office.serve(question).await;
+        for notice in office.take_notices() {
+            log_line(&notice_line(&notice));
+        }
+        to_text(&answer)
     }
 }
 

@@ -1,27 +1,60 @@
 //! `RULES`: the one object that holds the rules of record and brings them to the ledgers.
 
+use std::rc::Rc;
+
 use brevet_core::cloudflare::TokenOwner;
 use brevet_core::json::{Object, from_text, to_text};
 use brevet_core::ledger::protocol::{Answer, Operation, PROTOCOL, Request};
 use brevet_core::ledger::sql::SqlError;
 use brevet_core::rulebook::{Kept, PushRefusal, Register, RulebookAnswer, RulebookRequest};
-use worker::{DurableObject, Env, State, durable_object};
+use wasm_bindgen::prelude::*;
+use worker::js_sys::Promise;
 
-use crate::adapters::{Namespace, ObjectSql, Stored, arm, log_line, now, now_ms};
+use crate::adapters::{
+    Namespace, ObjectSql, ObjectState, Stored, answer_text, arm, log_line, now, now_ms, read_text,
+};
 
 /// How soon a ledger that did not take the rules is asked again.
 const RETRY_MS: i64 = 10_000;
 
-/// The register of rules.
-#[durable_object(alarm)]
-pub struct Rules {
-    state: State,
-    env: Env,
+/// The register of rules, as the runtime makes and calls it.
+#[wasm_bindgen]
+#[derive(Debug)]
+pub struct Rules(Rc<Desk>);
+
+#[wasm_bindgen]
+impl Rules {
+    /// Called by the runtime with the object's `ctx` and `env`.
+    #[wasm_bindgen(constructor)]
+    pub fn new(state: JsValue, env: JsValue) -> Self {
+        Self(Rc::new(Desk { state: ObjectState::of(state), env }))
+    }
+
+    /// Answers one request.
+    pub fn fetch(&self, request: JsValue) -> Promise {
+        let desk = Rc::clone(&self.0);
+        self.0.state.outlive(async move { Ok(answer_text(&desk.answer(&read_text(&request).await?).await)) })
+    }
+
+    /// Brings the rules to the ledgers that lack them.
+    pub fn alarm(&self) -> Promise {
+        let desk = Rc::clone(&self.0);
+        self.0.state.outlive(async move {
+            desk.deliver_later().await;
+            Ok(JsValue::UNDEFINED)
+        })
+    }
 }
 
-impl Rules {
+#[derive(Debug)]
+struct Desk {
+    state: ObjectState,
+    env: JsValue,
+}
+
+impl Desk {
     fn register(&self) -> Result<Register<ObjectSql>, SqlError> {
-        Register::open(ObjectSql::of(self.state.storage().as_raw()))
+        Register::open(ObjectSql::of(self.state.storage()))
     }
 
     async fn serve(&self, request: RulebookRequest) -> Result<RulebookAnswer, SqlError> {
@@ -82,18 +115,12 @@ impl Rules {
     async fn arm_retry(&self) {
         #[expect(clippy::as_conversions, clippy::cast_precision_loss, reason = "milliseconds fit in 53 bits")]
         let at = (now_ms() + RETRY_MS) as f64;
-        arm(self.state.storage().as_raw(), at).await;
-    }
-}
-
-impl DurableObject for Rules {
-    fn new(state: State, env: Env) -> Self {
-        Self { state, env }
+        arm(self.state.storage(), at).await;
     }
 
-    async fn fetch(&self, mut request: worker::Request) -> worker::Result<worker::Response> {
-        let Some(question) = from_text(&request.text().await?) else {
-            return worker::Response::error("", 400);
+    async fn answer(&self, question: &str) -> String {
+        let Some(question) = from_text(question) else {
+            return to_text(&RulebookAnswer::Refused(PushRefusal::Database));
         };
         let answer = self.serve(question).await.unwrap_or_else(|error| {
             let mut event = Object::saying("event", "register_database");
@@ -101,10 +128,10 @@ impl DurableObject for Rules {
             log_line(&event.finish());
             RulebookAnswer::Refused(PushRefusal::Database)
         });
-        worker::Response::ok(to_text(&answer))
+        to_text(&answer)
     }
 
-    async fn alarm(&self) -> worker::Result<worker::Response> {
+    async fn deliver_later(&self) {
         let left = match self.register() {
             Ok(register) => self.deliver(&register).await,
             Err(error) => Err(error),
@@ -113,6 +140,5 @@ impl DurableObject for Rules {
         if !matches!(&left, Ok(left) if left.is_empty()) {
             self.arm_retry().await;
         }
-        worker::Response::ok("")
     }
 }
