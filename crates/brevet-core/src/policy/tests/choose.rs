@@ -193,3 +193,53 @@ fn a_grant_tells_whose_it_is() {
     assert_eq!(account.owner(), TokenOwner::Account(APPS.parse().unwrap()));
     assert_eq!(granted.access().policies().len(), 1);
 }
+
+#[test]
+fn of_equally_near_denials_the_first_is_told() {
+    let disabled = || purge(json!({ "enabled": false }));
+    let grants = policy(json!({ "a": disabled(), "b": disabled() }));
+    assert_eq!(grants.ci(purge_ask()), Err(Denial::GrantDisabled { grant: "a".to_owned() }));
+
+    let line = |zones: [&str; 2]| json!({ "template": "dns-acme", "zone": zones });
+    let both = [line(["shop.example", "blog.example"]), line(["blog.example", "shop.example"])];
+    let lines = policy(json!({ "g": grant(json!(both)) }));
+    let denied = lines.ci(json!({ "template": "dns-acme" }));
+    let choices = vec!["shop.example".to_owned(), "blog.example".to_owned()];
+    assert_eq!(denied, Err(Denial::ParameterNeeded { name: "zone", choices }));
+
+    let line = |zone: &str| json!({ "template": "cache-purge", "zone": [zone], "raw": true });
+    let lines = policy(json!({ "g": grant(json!([line("shop.example"), line("blog.example")])) }));
+    let policies = json!([
+        raw(&[CACHE_PURGE], zone_resource(SHOP, APPS)),
+        raw(&[CACHE_PURGE], zone_resource(BLOG, APPS))
+    ]);
+    let denied = lines.ci(json!({ "policies": policies, "account": "apps" }));
+    assert!(
+        matches!(&denied, Err(Denial::OutOfReach { resource, .. }) if resource.to_string().contains(BLOG)),
+        "the first line reaches the other zone: {denied:?}"
+    );
+}
+
+#[test]
+fn the_only_account_of_the_rules_need_not_be_named() {
+    let mut rules = rules(json!({ "g": purge(json!({})) }));
+    for name in ["main", "me"] {
+        rules["account"].as_object_mut().unwrap().remove(name);
+    }
+    rules["zone"].as_object_mut().unwrap().remove("example.com");
+    let body = json!({ "policies": [raw(&[CACHE_PURGE], zone_resource(SHOP, APPS))] });
+    let granted = compiled(&rules).ci(body.clone()).unwrap();
+    assert_eq!((granted.account().name(), granted.grant()), ("apps", Some("g")));
+    let several = policy(json!({ "g": purge(json!({})) }));
+    assert_eq!(several.ci(body), Err(Denial::ParameterNeeded { name: "account", choices: Vec::new() }));
+}
+
+#[test]
+fn a_drop_in_caller_must_name_the_end_also_of_a_template() {
+    let body = || purge_ask();
+    let strict = policy(json!({ "g": purge(json!({})) }));
+    let denied = strict.decide(&ci(), &drop_in(body(), "apps"), now());
+    assert!(matches!(denied, Err(Denial::EndNeeded { .. })), "{denied:?}");
+    let lenient = policy(json!({ "g": purge(json!({ "default_ttl": true })) }));
+    assert!(lenient.decide(&ci(), &drop_in(body(), "apps"), now()).is_ok());
+}
