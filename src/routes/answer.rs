@@ -70,8 +70,12 @@ impl Reply {
     }
 }
 
-/// With a full stop at its end: on the drop-in surface the next sentence follows in the same text.
+/// With a capital and a full stop: errors of the core are parts of sentences, and on the drop-in surface the
+/// next sentence follows in the same text.
 fn sentence(mut text: String) -> String {
+    if let Some(first) = text.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
     if !text.is_empty() && !text.ends_with(['.', '?', '!']) {
         text.push('.');
     }

@@ -1,0 +1,33 @@
+//! The HTTP surface, natively: a file per route, denials first.
+//!
+//! Each denial is looked at from every side: the status and the reason, the whole body that the caller
+//! gets, that Cloudflare heard nothing and no token came about, and what was logged.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that meets the unexpected should stop there"
+)]
+
+mod denial;
+mod installation;
+mod kv;
+#[path = "../../crates/brevet-core/tests/support/sql.rs"]
+#[allow(dead_code, reason = "the ledger's own tests use the rest")]
+mod sql;
+#[path = "../upstream/stage.rs"]
+#[allow(dead_code, reason = "the adapter's own tests use the rest")]
+mod stage;
+
+mod anything;
+mod config;
+mod counts;
+mod dangerous;
+mod drop_in;
+mod leases;
+mod listings;
+mod monitor;
+mod plan;
+mod tokens;
+mod verify;
