@@ -39,8 +39,8 @@ cargo xtask TASK
             --var KEY=VALUE    a variable or secret of the Worker, repeatable; BREVET_OPERATOR_SECRET is the root operator's
             --state DIR        keep the Worker's state there (otherwise each run starts anew)
             --no-walkthrough   only start
-            --real             use the real Cloudflare API with CLOUDFLARE_API_TOKEN and CLOUDFLARE_ACCOUNT_ID from the environment or
-                               .dev.vars (CLOUDFLARE_ACCOUNT_ID is asked of nobody: it names the account in what is printed)
+            --real             use the real Cloudflare API: CLOUDFLARE_API_TOKEN (account-owned, with Account API Tokens Write) and
+                               CLOUDFLARE_ACCOUNT_ID come from the environment or .dev.vars; the token is never printed
   fake    the stand-in alone: --port N [--host 127.0.0.1]
   build   the Worker's release wasm and JavaScript, in build/
   size    what a deployment uploads, against the budget

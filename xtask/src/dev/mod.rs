@@ -11,7 +11,7 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::failure::Failure;
 use crate::fake;
@@ -39,6 +39,8 @@ pub(crate) fn task(arguments: std::vec::IntoIter<OsString>) -> Result<(), Failur
     let options = Options::read(Flags::new("dev", arguments))?;
     let account = if options.real { Some(real::Account::find()?) } else { None };
     let port = session::choose_port(options.port)?;
+    // Until this session ends, however it ends.
+    let _held = options.state.as_deref().map(session::hold_state).transpose()?;
     let workshop = Workshop::open()?;
     say::progress("building the Worker (about 2 min the first time)");
     worker::build(&workshop)?;
@@ -95,17 +97,19 @@ pub(crate) fn task(arguments: std::vec::IntoIter<OsString>) -> Result<(), Failur
     };
     say::line(&format!("ready {url}"));
 
+    let shown = options.var("BREVET_OPERATOR_SECRET").is_none().then_some(operator.as_str());
+    let example = params.clone();
     if options.walkthrough {
         let walk = Walk { workshop: &workshop, worker: &url, api: &api, operator: &operator, params };
-        match walk.run() {
-            Ok(()) => go_on(
-                &url,
-                &api,
-                options.var("BREVET_OPERATOR_SECRET").is_none().then_some(operator.as_str()),
-            ),
-            Err(failure) => say::progress(&format!("the walkthrough stopped: {failure}")),
+        if !answers(&workshop, &api) {
+            say::progress(&format!(
+                "the walkthrough is left out: nothing answers at {api}; start it or check the network, then start this again"
+            ));
+        } else if let Err(failure) = walk.run() {
+            say::progress(&format!("the walkthrough stopped: {failure}"));
         }
     }
+    go_on(&url, &api, shown, &example);
     Err(session::stay(&mut programs))
 }
 
@@ -159,8 +163,14 @@ fn start(
     Ok(url)
 }
 
-/// What to try next.
-fn go_on(url: &str, api: &str, operator: Option<&str>) {
+/// Whether the API answers at all, whatever it says: a Worker could only tell that its call was lost.
+fn answers(workshop: &Workshop, api: &str) -> bool {
+    let url = format!("{api}/user/tokens/verify");
+    Ask { method: "GET", url, bearer: None, body: None, if_match: None }.send(workshop).is_ok()
+}
+
+/// What to try next. `operator` is a secret that was made here, so nobody has it yet.
+fn go_on(url: &str, api: &str, operator: Option<&str>, params: &Value) {
     let auth = "-H \"Authorization: Bearer $BREVET_OPERATOR_SECRET\"";
     say::line("\nGo on with:");
     match operator {
@@ -172,7 +182,8 @@ fn go_on(url: &str, api: &str, operator: Option<&str>) {
     for text in [
         format!("  curl -s $BREVET_URL/v1/templates {auth}"),
         format!(
-            "  curl -s $BREVET_URL/v1/tokens {auth} -H 'Content-Type: application/json' -d '{{\"template\":\"zone-dns-edit\",\"params\":{{\"account\":\"main\",\"zone\":\"example.com\"}},\"ttl\":\"10m\"}}'"
+            "  curl -s $BREVET_URL/v1/tokens {auth} -H 'Content-Type: application/json' -d '{}'",
+            json!({ "template": "zone-read", "params": params, "ttl": "10m" })
         ),
         format!("  curl -s $BREVET_URL/v1/leases {auth}"),
         format!("  curl -s {api}/zones -H \"Authorization: Bearer <the value>\""),

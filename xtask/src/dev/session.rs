@@ -1,5 +1,6 @@
 //! The programs of a session: the stand-in and wrangler, each under a guard.
 
+use std::fs::{File, TryLockError};
 use std::io::{BufRead as _, BufReader};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -8,8 +9,9 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use super::vars::Vars;
-use crate::failure::Failure;
+use crate::failure::{Failure, file};
 use crate::guard;
+use crate::place;
 use crate::say;
 use crate::setup::Workshop;
 use crate::worker::BUILD_VARIABLE;
@@ -181,6 +183,24 @@ pub(super) fn choose_port(wanted: u16) -> Result<u16, Failure> {
     }
 }
 
+/// Makes the state's folder and holds it alone: two Workers on one database would lose each other's writes.
+///
+/// # Errors
+/// When another session holds it, or it cannot be made.
+pub(super) fn hold_state(state: &Path) -> Result<File, Failure> {
+    place::make_folder(state)?;
+    let path = state.join("held");
+    let held = File::create(&path).map_err(file("making", &path))?;
+    match held.try_lock() {
+        Ok(()) => Ok(held),
+        Err(TryLockError::WouldBlock) => Err(Failure::Usage(format!(
+            "dev: another session works with --state {}; end it or name another folder",
+            state.display()
+        ))),
+        Err(TryLockError::Error(source)) => Err(Failure::File { doing: "locking", path, source }),
+    }
+}
+
 fn lines_of<R: std::io::Read + Send + 'static>(pipe: Option<R>) -> Receiver<String> {
     let (sender, lines) = channel();
     if let Some(pipe) = pipe {
@@ -244,6 +264,17 @@ mod tests {
         let port = taken.local_addr().unwrap().port();
         assert!(matches!(choose_port(port), Err(Failure::Usage(_))));
         assert_ne!(choose_port(0).unwrap(), 0);
+    }
+
+    #[test]
+    fn a_state_that_another_session_holds_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = folder.path().join("state");
+        let held = hold_state(&state).unwrap();
+        let refused = hold_state(&state).unwrap_err().to_string();
+        assert!(refused.contains("another session works with --state"), "{refused}");
+        drop(held);
+        hold_state(&state).unwrap();
     }
 
     #[test]
