@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use brevet_core::secret::Secret;
 use brevet_core::time::Timestamp;
-use http::{Request, Response, StatusCode};
+use cloudflare_tokens::{Answer, Headers, Request};
 use wasm_bindgen::{JsCast, JsValue};
 use worker::js_sys::{Array, Date, Reflect, Uint8Array};
 
@@ -34,27 +34,17 @@ pub(crate) struct Fetch;
 impl Transport for Fetch {
     async fn send(
         &self,
-        request: Request<Vec<u8>>,
+        request: Request,
         deadline_ms: u32,
         max_bytes: usize,
-    ) -> Result<Response<Vec<u8>>, TransportError> {
-        let headers = Array::new();
-        for (name, value) in request.headers() {
-            headers.push(&name.as_str().into());
-            headers.push(&value.to_str().map_err(|_| TransportError::NotSent)?.into());
-        }
+    ) -> Result<Answer, TransportError> {
         let most = u32::try_from(max_bytes).unwrap_or(u32::MAX);
-        let answer = glue::exchange(
-            request.method().as_str(),
-            &request.uri().to_string(),
-            &headers,
-            Uint8Array::from(request.body().as_slice()),
-            deadline_ms,
-            most,
-        )
-        .await
-        .map_err(|_| TransportError::Reset)?;
-        response_of(&answer.unchecked_into())
+        let body = request.body.as_deref().unwrap_or_default();
+        let headers = lines(request.headers());
+        let answer = glue::exchange(request.method.as_str(), &request.url, &headers, body, deadline_ms, most)
+            .await
+            .map_err(|_| TransportError::Reset)?;
+        answer_of(&answer.unchecked_into())
     }
 
     fn now_ms(&self) -> i64 {
@@ -71,7 +61,7 @@ impl Transport for Fetch {
     }
 }
 
-fn response_of(answer: &Array) -> Result<Response<Vec<u8>>, TransportError> {
+fn answer_of(answer: &Array) -> Result<Answer, TransportError> {
     let status = answer.get(0).as_f64().unwrap_or_default();
     if status == 0.0 {
         return Err(match answer.get(1).as_string().as_deref() {
@@ -84,19 +74,28 @@ fn response_of(answer: &Array) -> Result<Response<Vec<u8>>, TransportError> {
         clippy::as_conversions,
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
-        reason = "checked below"
+        reason = "fetch gives 200 to 599, and what is none is no success"
     )]
-    let status = StatusCode::from_u16(status as u16).map_err(|_| TransportError::Reset)?;
-    let mut response = Response::builder().status(status);
-    let headers: Vec<String> =
-        answer.get(1).unchecked_into::<Array>().iter().filter_map(|text| text.as_string()).collect();
-    for pair in headers.chunks_exact(2) {
-        if let [name, value] = pair {
-            response = response.header(name, value);
+    let status = status as u16;
+    let mut headers = Headers::new();
+    let text = answer.get(1).as_string().unwrap_or_default();
+    let mut parts = text.lines();
+    while let (Some(name), Some(value)) = (parts.next(), parts.next()) {
+        headers.add(name, value);
+    }
+    Ok(Answer { status, headers, body: answer.get(2).unchecked_into::<Uint8Array>().to_vec() })
+}
+
+/// Headers as the JavaScript side takes them: a name, its value, the next name, each in a line of its own.
+pub(super) fn lines<'a>(headers: impl Iterator<Item = (&'static str, &'a str)>) -> String {
+    let mut text = String::new();
+    for (name, value) in headers {
+        for part in [name, value] {
+            text.push_str(part);
+            text.push('\n');
         }
     }
-    let body = answer.get(2).unchecked_into::<Uint8Array>().to_vec();
-    response.body(body).map_err(|_| TransportError::Reset)
+    text
 }
 
 /// The Worker's secrets.

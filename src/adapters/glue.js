@@ -33,11 +33,12 @@ async function bounded(stream, most) {
   return whole;
 }
 
+// Headers cross as lines: a name, its value, the next name.
 function pick(headers, names) {
-  const found = [];
+  let found = "";
   for (const name of names) {
     const value = headers.get(name);
-    if (value !== null) found.push(name, value);
+    if (value !== null) found += `${name}\n${value}\n`;
   }
   return found;
 }
@@ -53,26 +54,26 @@ export async function readRequest(request, most) {
   return [request.method, request.url, ...READ.map((name) => request.headers.get(name)), body];
 }
 
-function headersOf(flat) {
+function headersOf(lines) {
+  const flat = lines.split("\n");
   const headers = new Headers();
   for (let i = 0; i + 1 < flat.length; i += 2) headers.append(flat[i], flat[i + 1]);
   return headers;
 }
 
-// The headers come as lines: a name, its value, the next name.
 export function respond(status, lines, body) {
-  return new Response(body, { status, headers: headersOf(lines.split("\n")) });
+  return new Response(body, { status, headers: headersOf(lines) });
 }
 
-// One exchange with a server: [status, [name, value, ...], body], or [0, kind] with the kind of failure.
-export async function exchange(method, url, flat, body, deadlineMs, most) {
+// One exchange with a server: [status, headers, body], or [0, kind] with the kind of failure.
+export async function exchange(method, url, lines, body, deadlineMs, most) {
   let signal;
   try {
     signal = AbortSignal.timeout(deadlineMs);
     const response = await fetch(url, {
       method,
-      headers: headersOf(flat),
-      body: body.length ? body : undefined,
+      headers: headersOf(lines),
+      body: body || undefined,
       // A redirect would carry the parent token to another host.
       redirect: "manual",
       signal,

@@ -1,7 +1,7 @@
 //! The JavaScript side, as Rust sees it.
 
 use wasm_bindgen::prelude::*;
-use worker::js_sys::{Array, Promise, Uint8Array};
+use worker::js_sys::{Array, Promise};
 
 #[wasm_bindgen(
     module = "/src/adapters/glue.js",
@@ -19,8 +19,8 @@ extern "C" {
     pub(super) async fn exchange(
         method: &str,
         url: &str,
-        headers: &Array,
-        body: Uint8Array,
+        headers: &str,
+        body: &str,
         deadline_ms: u32,
         most: u32,
     ) -> Result<JsValue, JsValue>;

@@ -3,6 +3,7 @@
 use wasm_bindgen::{JsCast, JsValue};
 use worker::js_sys::{Array, Uint8Array};
 
+use super::cloudflare::lines;
 use super::glue;
 use crate::routes::{Body, Call, MOST_BODY_BYTES, Reply};
 
@@ -26,12 +27,6 @@ pub(crate) async fn read(request: &JsValue) -> Option<Call> {
 
 /// Gives an answer to the runtime.
 pub(crate) fn answer(reply: &Reply) -> JsValue {
-    let mut headers = String::new();
-    for (name, value) in &reply.headers {
-        for part in [name, value.as_str()] {
-            headers.push_str(part);
-            headers.push('\n');
-        }
-    }
+    let headers = lines(reply.headers.iter().map(|(name, value)| (*name, value.as_str())));
     glue::respond(reply.status, &headers, &reply.body)
 }

@@ -1,9 +1,9 @@
 //! One call, sent as often as it may be and as its time allows.
 
 use cloudflare_tokens::{
-    AccessMeaning, ApiBase, ApiError, ApiToken, Call, Kind, MAX_ANSWER_BYTES, Repeat, WriteError,
+    AccessMeaning, Answer, ApiBase, ApiError, ApiToken, Call, Kind, MAX_ANSWER_BYTES, Method, Repeat,
+    Request, WriteError,
 };
-use http::{Method, Request, Response};
 
 use brevet_core::cloudflare::Failure;
 
@@ -106,9 +106,9 @@ pub(super) trait AnyCall {
     /// When it may be sent again.
     fn repeat(&self) -> Repeat;
     /// The request, or why there is none.
-    fn request(&self, base: &ApiBase, token: &ApiToken) -> Result<Request<Vec<u8>>, Trouble>;
+    fn request(&self, base: &ApiBase, token: &ApiToken) -> Result<Request, Trouble>;
     /// Reads the answer and keeps what it holds.
-    fn take(&mut self, answer: &Response<Vec<u8>>) -> Result<(), Trouble>;
+    fn take(&mut self, answer: &Answer) -> Result<(), Trouble>;
 }
 
 /// A call, or why it cannot be made, and what its answer holds once it has come.
@@ -134,19 +134,19 @@ impl<C: Call> Asking<C> {
 
 impl<C: Call> AnyCall for Asking<C> {
     fn changes(&self) -> bool {
-        self.call().is_ok_and(|call| call.method() != Method::GET)
+        self.call().is_ok_and(|call| call.method() != Method::Get)
     }
 
     fn repeat(&self) -> Repeat {
         self.call().map_or(Repeat::OnlyIfNotSent, Call::repeat)
     }
 
-    fn request(&self, base: &ApiBase, token: &ApiToken) -> Result<Request<Vec<u8>>, Trouble> {
+    fn request(&self, base: &ApiBase, token: &ApiToken) -> Result<Request, Trouble> {
         self.call()?.request(base, token).map_err(Trouble::Unwritable)
     }
 
-    fn take(&mut self, answer: &Response<Vec<u8>>) -> Result<(), Trouble> {
-        let read = self.call()?.read(answer.status(), answer.headers(), answer.body());
+    fn take(&mut self, answer: &Answer) -> Result<(), Trouble> {
+        let read = self.call()?.read(answer.status, &answer.headers, &answer.body);
         self.output = Some(read.map_err(Trouble::Answered)?);
         Ok(())
     }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::Future;
 
 use brevet_core::secret::Secret;
-use http::{Request, Response};
+use cloudflare_tokens::{Answer, Request};
 
 /// One exchange at a time with a server, and the clock and chance that waiting needs.
 ///
@@ -17,10 +17,10 @@ pub trait Transport {
     /// [`TransportError`] where there is no whole answer.
     fn send(
         &self,
-        request: Request<Vec<u8>>,
+        request: Request,
         deadline_ms: u32,
         max_bytes: usize,
-    ) -> impl Future<Output = Result<Response<Vec<u8>>, TransportError>>;
+    ) -> impl Future<Output = Result<Answer, TransportError>>;
 
     /// Milliseconds since 1970-01-01T00:00:00Z.
     fn now_ms(&self) -> i64;

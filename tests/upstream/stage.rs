@@ -9,10 +9,10 @@ use brevet_core::cloudflare::{Failure, Parents, TokenOwner, TokenSpec};
 use brevet_core::id::TokenId;
 use brevet_core::secret::Secret;
 use brevet_core::time::Timestamp;
+use cloudflare_tokens::{Answer, Headers, Request};
 use fake_cloudflare::{
     Config, Effect, Fake, Fault, MAIN_ACCOUNT, Matcher, Owner, Parent, Reply, Source, USER,
 };
-use http::{Request, Response};
 use serde_json::{Value, json};
 
 /// Where the stage says that the API is. Nothing listens there: the stand-in is called in memory.
@@ -217,10 +217,10 @@ impl Stage {
 impl Transport for &Stage {
     fn send(
         &self,
-        request: Request<Vec<u8>>,
+        request: Request,
         deadline_ms: u32,
         max_bytes: usize,
-    ) -> impl Future<Output = Result<Response<Vec<u8>>, TransportError>> {
+    ) -> impl Future<Output = Result<Answer, TransportError>> {
         ready(exchange(self, request, deadline_ms, max_bytes))
     }
 
@@ -245,10 +245,11 @@ impl Transport for &Stage {
 /// The server goes on with its work when the caller has gone away: the worst case.
 fn exchange(
     stage: &Stage,
-    request: Request<Vec<u8>>,
+    request: Request,
     deadline_ms: u32,
     max_bytes: usize,
-) -> Result<Response<Vec<u8>>, TransportError> {
+) -> Result<Answer, TransportError> {
+    let request = arriving(&request);
     let uri = request.uri().clone();
     let authority = uri.authority().map(ToString::to_string).unwrap_or_default();
     let path = uri.path_and_query().map(ToString::to_string).unwrap_or_default();
@@ -266,7 +267,8 @@ fn exchange(
     }
     if authority != AUTHORITY {
         // Somebody else's server: it would take the token gladly.
-        return Ok(Response::new(b"{\"success\":true,\"errors\":[],\"messages\":[],\"result\":{}}".to_vec()));
+        let body = b"{\"success\":true,\"errors\":[],\"messages\":[],\"result\":{}}".to_vec();
+        return Ok(Answer { status: 200, headers: Headers::new(), body });
     }
     if let Some(watch) = &*stage.before_call.borrow() {
         watch();
@@ -280,11 +282,29 @@ fn exchange(
     stage.pass_ms(i64::try_from(takes).unwrap());
     match outcome.reply {
         Reply::Answer(answer) if answer.body().len() > max_bytes => Err(TransportError::TooLarge),
-        Reply::Answer(answer) => Ok(answer),
+        Reply::Answer(answer) => Ok(leaving(answer)),
         Reply::Truncated { .. } | Reply::DropConnection | Reply::ResetConnection => {
             Err(TransportError::Reset)
         }
     }
+}
+
+/// The request as a server takes it.
+fn arriving(request: &Request) -> http::Request<Vec<u8>> {
+    let mut arriving = http::Request::builder().method(request.method.as_str()).uri(&request.url);
+    for (name, value) in request.headers() {
+        arriving = arriving.header(name, value);
+    }
+    arriving.body(request.body.clone().unwrap_or_default().into_bytes()).unwrap()
+}
+
+/// The answer as a client takes it.
+fn leaving(answer: http::Response<Vec<u8>>) -> Answer {
+    let mut headers = Headers::new();
+    for (name, value) in answer.headers() {
+        headers.add(name.as_str(), &String::from_utf8_lossy(value.as_bytes()));
+    }
+    Answer { status: answer.status().as_u16(), headers, body: answer.into_body() }
 }
 
 impl Secrets for &Stage {

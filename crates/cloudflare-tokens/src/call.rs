@@ -9,8 +9,8 @@ use crate::id::AccountId;
 use crate::member;
 use crate::page::Page;
 use crate::secret::ApiToken;
+use crate::wire::{Headers, Method, Request};
 use crate::write::WriteError;
-use http::{HeaderMap, Method, Request, StatusCode};
 use serde_json::Value;
 
 /// One call of the API: the request it sends and the answer it expects. A call holds no secret; the token is given when
@@ -29,13 +29,13 @@ pub trait Call {
     ///
     /// # Errors
     /// [`WriteError`] when it would not be a good request; nothing is to be sent then.
-    fn request(&self, base: &ApiBase, token: &ApiToken) -> Result<Request<Vec<u8>>, WriteError>;
+    fn request(&self, base: &ApiBase, token: &ApiToken) -> Result<Request, WriteError>;
 
     /// Reads the answer. `body` should have at most [`MAX_ANSWER_BYTES`](crate::MAX_ANSWER_BYTES); more is an error.
     ///
     /// # Errors
     /// [`ApiError`] when it is no success, or cannot be read as one.
-    fn read(&self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Result<Self::Output, ApiError>;
+    fn read(&self, status: u16, headers: &Headers, body: &[u8]) -> Result<Self::Output, ApiError>;
 
     /// When the same call may be sent again.
     fn repeat(&self) -> Repeat;
@@ -94,8 +94,7 @@ impl Family {
 }
 
 /// Gives a misread member of a good answer its status.
-fn misread(status: StatusCode) -> impl Fn(Misread) -> ApiError {
-    let status = status.as_u16();
+fn misread(status: u16) -> impl Fn(Misread) -> ApiError {
     move |why| ApiError::Unreadable { status, why }
 }
 

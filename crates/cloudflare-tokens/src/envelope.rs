@@ -5,7 +5,7 @@ use crate::member::{self, Object};
 use crate::message::Message;
 use crate::page::ResultInfo;
 use crate::rate;
-use http::{HeaderMap, StatusCode};
+use crate::wire::Headers;
 use serde_json::Value;
 
 /// The largest answer read, in bytes. The longest expected, 50 tokens of 400 permission groups each, has about 3 MB; the
@@ -51,28 +51,25 @@ pub(crate) struct Answer {
 /// code 10000, elsewhere an error, for a good token.
 pub(crate) fn open(
     subject: Subject,
-    status: StatusCode,
-    headers: &HeaderMap,
+    status: u16,
+    headers: &Headers,
     body: &[u8],
 ) -> Result<Answer, ApiError> {
-    let number = status.as_u16();
-    if status.is_redirection() {
-        return Err(ApiError::Redirected { status: number });
+    if (300..400).contains(&status) {
+        return Err(ApiError::Redirected { status });
     }
     let after = || rate::read(headers).wait();
     if body.len() > MAX_ANSWER_BYTES {
-        return Err(
-            unread(status, &after).unwrap_or(ApiError::TooLarge { status: number, bytes: body.len() })
-        );
+        return Err(unread(status, &after).unwrap_or(ApiError::TooLarge { status, bytes: body.len() }));
     }
     let mut envelope = match parse(body) {
         Ok(envelope) => envelope,
         Err(why) => {
-            return Err(unread(status, &after).unwrap_or(ApiError::Unreadable { status: number, why }));
+            return Err(unread(status, &after).unwrap_or(ApiError::Unreadable { status, why }));
         }
     };
     let success = envelope.get("success").and_then(Value::as_bool);
-    if status.is_success() && success == Some(true) {
+    if (200..300).contains(&status) && success == Some(true) {
         let info = match envelope.get("result_info") {
             Some(Value::Object(info)) => Some(ResultInfo::read(info)),
             _ => None,
@@ -83,10 +80,11 @@ pub(crate) fn open(
     let said = Said::read(envelope.get("errors"));
     if said.is_empty() && success.is_none() {
         // JSON of something else, such as a proxy.
-        return Err(unread(status, &after)
-            .unwrap_or(ApiError::Unreadable { status: number, why: Misread::NotAnEnvelope }));
+        return Err(
+            unread(status, &after).unwrap_or(ApiError::Unreadable { status, why: Misread::NotAnEnvelope })
+        );
     }
-    Err(classify(subject, number, &said, &after))
+    Err(classify(subject, status, &said, &after))
 }
 
 fn parse(body: &[u8]) -> Result<Object, Misread> {
@@ -106,13 +104,12 @@ fn outcome_open(status: u16) -> bool {
 }
 
 /// What the status alone tells, when the body tells nothing.
-fn unread(status: StatusCode, after: &dyn Fn() -> Option<u32>) -> Option<ApiError> {
-    let number = status.as_u16();
-    let refusal = Refusal::bare(number);
-    if number == 429 {
+fn unread(status: u16, after: &dyn Fn() -> Option<u32>) -> Option<ApiError> {
+    let refusal = Refusal::bare(status);
+    if status == 429 {
         let after = after();
         Some(ApiError::RateLimited { after, refusal })
-    } else if outcome_open(number) {
+    } else if outcome_open(status) {
         let after = after();
         Some(ApiError::Unavailable { after, refusal })
     } else {
@@ -196,7 +193,7 @@ impl<'a> Said<'a> {
     }
 }
 
-/// A code is a number; a text that is one counts, too.
+/// A code is a status; a text that is one counts, too.
 fn code(value: &Value) -> Option<i64> {
     value.as_i64().or_else(|| value.as_str()?.parse().ok())
 }

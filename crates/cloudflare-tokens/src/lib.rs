@@ -29,6 +29,7 @@ pub mod rate;
 mod secret;
 mod time;
 mod token;
+mod wire;
 mod write;
 
 pub use base::{ApiBase, BaseError, CLOUDFLARE_API, MAX_BASE_CHARS};
@@ -48,4 +49,5 @@ pub use policy::{Effect, Group, Policy, ResourceValue, same_policies};
 pub use secret::{ApiToken, TokenForm, TokenTextError};
 pub use time::{Time, TimeError};
 pub use token::{CreatedToken, NewToken, SettableStatus, Token, TokenStatus, TokenUpdate, Verified};
+pub use wire::{Answer, Headers, Method, Request};
 pub use write::{MAX_FILTER_CHARS, MAX_NAME_CHARS, WriteError};

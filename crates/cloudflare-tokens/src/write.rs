@@ -3,8 +3,7 @@
 use crate::base::ApiBase;
 use crate::page::{Direction, Paging};
 use crate::secret::ApiToken;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
-use http::{Method, Request, Uri};
+use crate::wire::{Method, Request};
 use std::fmt;
 
 /// The longest token name, in characters.
@@ -136,24 +135,9 @@ pub(crate) fn request(
     method: Method,
     target: &str,
     body: Option<String>,
-) -> Result<Request<Vec<u8>>, WriteError> {
-    let bearer = zeroize::Zeroizing::new(["Bearer ", token.expose()].concat());
-    let mut authorization = HeaderValue::from_str(&bearer).map_err(|_| WriteError::Unwritable)?;
-    // So that a request printed with `{:?}` shows `Sensitive`.
-    authorization.set_sensitive(true);
-    let json = HeaderValue::from_static("application/json");
-    let uri = Uri::try_from([base.as_str(), target].concat()).map_err(|_| WriteError::Unwritable)?;
-    let has_body = body.is_some();
-    let mut request = Request::new(body.map(String::into_bytes).unwrap_or_default());
-    *request.method_mut() = method;
-    *request.uri_mut() = uri;
-    let headers = request.headers_mut();
-    headers.append(AUTHORIZATION, authorization);
-    if has_body {
-        headers.append(CONTENT_TYPE, json.clone());
-    }
-    headers.append(ACCEPT, json);
-    Ok(request)
+) -> Result<Request, WriteError> {
+    let url = [base.as_str(), target].concat();
+    Request::new(method, url, token.expose(), body).ok_or(WriteError::Unwritable)
 }
 
 /// A query string under construction.

@@ -2,7 +2,6 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests"))]
 
 use cloudflare_tokens::*;
-use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
 const ACCOUNT: &str = "0123456789abcdef0123456789abcdef";
@@ -16,7 +15,7 @@ fn id() -> TokenId {
 }
 
 fn read<C: Call>(call: &C, body: &Value) -> C::Output {
-    call.read(StatusCode::OK, &HeaderMap::new(), body.to_string().as_bytes()).ok().unwrap()
+    call.read(200, &Headers::new(), body.to_string().as_bytes()).ok().unwrap()
 }
 
 fn good(result: Value) -> Value {
@@ -218,8 +217,7 @@ fn code_10000_in_the_messages_of_a_good_token_is_no_failure() {
 fn every_2xx_with_success_counts() {
     let body = good(json!([])).to_string();
     for status in [200, 201, 202, 299] {
-        let status = StatusCode::from_u16(status).unwrap();
-        assert!(ListZones::default().read(status, &HeaderMap::new(), body.as_bytes()).is_ok());
+        assert!(ListZones::default().read(status, &Headers::new(), body.as_bytes()).is_ok());
     }
 }
 
@@ -260,7 +258,7 @@ fn one_unreadable_token_fails_the_list() {
         direction: None,
         include_expired: true,
     };
-    let error = call.read(StatusCode::OK, &HeaderMap::new(), body.as_bytes()).unwrap_err();
+    let error = call.read(200, &Headers::new(), body.as_bytes()).unwrap_err();
     assert_eq!(error, ApiError::Unreadable { status: 200, why: Misread::Member("result.id") });
 }
 

@@ -5,7 +5,6 @@ mod calls;
 
 use calls::*;
 use cloudflare_tokens::*;
-use http::{HeaderName, HeaderValue, StatusCode};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -209,12 +208,9 @@ fn a_404_where_no_token_is_named_is_not_gone() {
 fn a_rate_limit_tells_how_long_to_wait() {
     let text = "Please wait and consider throttling your request speed";
     let limited = |status, body: &str, headers: &[(&'static str, &'static str)]| {
-        let headers = headers
-            .iter()
-            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
-            .collect();
-        let status = StatusCode::from_u16(status).unwrap();
-        create().read(status, &headers, body.as_bytes()).unwrap_err()
+        let mut told = Headers::new();
+        headers.iter().for_each(|(name, value)| told.add(name, value));
+        create().read(status, &told, body.as_bytes()).unwrap_err()
     };
     for (headers, after) in [
         (&[("retry-after", "120"), ("ratelimit", "\"default\";r=0;t=30")][..], Some(120)),

@@ -27,7 +27,7 @@ fn assert_valid(kind: &str, body: &Value) {
 fn body<C: Call>(call: &C) -> Value {
     let base = "https://api.example.com".parse().unwrap();
     let request = call.request(&base, &VALUE.parse().unwrap()).unwrap();
-    serde_json::from_slice(request.body()).unwrap()
+    serde_json::from_str(&request.body.unwrap()).unwrap()
 }
 
 fn policy(effect: Effect, key: &str, value: ResourceValue) -> Policy {

@@ -5,7 +5,6 @@ mod calls;
 
 use calls::*;
 use cloudflare_tokens::*;
-use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::json;
 
 #[test]
@@ -41,9 +40,9 @@ fn a_failing_server_leaves_the_outcome_open_in_every_form() {
             }
         }
     }
-    let mut headers = HeaderMap::new();
-    headers.insert("retry-after", HeaderValue::from_static("9"));
-    let later = list().read(StatusCode::SERVICE_UNAVAILABLE, &headers, b"").unwrap_err();
+    let mut headers = Headers::new();
+    headers.add("retry-after", "9");
+    let later = list().read(503, &headers, b"").unwrap_err();
     assert_eq!(later.retry_after(), Some(9));
     assert_eq!(evidence(&error(&list(), 500, &one(10001, "Internal"))), (500, Some(10001), "Internal"));
 }

@@ -9,8 +9,8 @@ use crate::id::AccountId;
 use crate::member;
 use crate::page::{Direction, Page, Paging};
 use crate::secret::ApiToken;
+use crate::wire::{Headers, Method, Request};
 use crate::write::{Query, WriteError, request};
-use http::{HeaderMap, Method, Request, StatusCode};
 
 /// Lists the permission groups of a family; they come whole. Needs a group that reads or writes tokens.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,10 +32,10 @@ impl Call for ListPermissionGroups {
     }
 
     fn method(&self) -> Method {
-        Method::GET
+        Method::Get
     }
 
-    fn request(&self, base: &ApiBase, token: &ApiToken) -> Result<Request<Vec<u8>>, WriteError> {
+    fn request(&self, base: &ApiBase, token: &ApiToken) -> Result<Request, WriteError> {
         let mut query = Query::default();
         query.filter("name", self.name.as_deref())?;
         query.filter("scope", self.scope.as_deref())?;
@@ -43,12 +43,7 @@ impl Call for ListPermissionGroups {
         request(base, token, self.method(), &target, None)
     }
 
-    fn read(
-        &self,
-        status: StatusCode,
-        headers: &HeaderMap,
-        body: &[u8],
-    ) -> Result<Vec<PermissionGroup>, ApiError> {
+    fn read(&self, status: u16, headers: &Headers, body: &[u8]) -> Result<Vec<PermissionGroup>, ApiError> {
         let answer = open(Subject::Other, status, headers, body)?;
         let misread = misread(status);
         let list = member::list(answer.result, "result").map_err(&misread)?;
@@ -94,10 +89,10 @@ impl Call for ListZones {
     }
 
     fn method(&self) -> Method {
-        Method::GET
+        Method::Get
     }
 
-    fn request(&self, base: &ApiBase, token: &ApiToken) -> Result<Request<Vec<u8>>, WriteError> {
+    fn request(&self, base: &ApiBase, token: &ApiToken) -> Result<Request, WriteError> {
         let mut query = Query::default();
         query.filter("name", self.name.as_deref())?;
         query.filter("status", self.status.as_deref())?;
@@ -109,7 +104,7 @@ impl Call for ListZones {
         request(base, token, self.method(), &target, None)
     }
 
-    fn read(&self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Result<Page<Zone>, ApiError> {
+    fn read(&self, status: u16, headers: &Headers, body: &[u8]) -> Result<Page<Zone>, ApiError> {
         let answer = open(Subject::Other, status, headers, body)?;
         read_page(answer, Zone::read).map_err(misread(status))
     }
@@ -131,14 +126,14 @@ impl Call for GetUser {
     }
 
     fn method(&self) -> Method {
-        Method::GET
+        Method::Get
     }
 
-    fn request(&self, base: &ApiBase, token: &ApiToken) -> Result<Request<Vec<u8>>, WriteError> {
+    fn request(&self, base: &ApiBase, token: &ApiToken) -> Result<Request, WriteError> {
         request(base, token, self.method(), "/user", None)
     }
 
-    fn read(&self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Result<User, ApiError> {
+    fn read(&self, status: u16, headers: &Headers, body: &[u8]) -> Result<User, ApiError> {
         let answer = open(Subject::Other, status, headers, body)?;
         User::read(answer.result).map_err(misread(status))
     }
@@ -167,10 +162,10 @@ impl Call for ListAccounts {
     }
 
     fn method(&self) -> Method {
-        Method::GET
+        Method::Get
     }
 
-    fn request(&self, base: &ApiBase, token: &ApiToken) -> Result<Request<Vec<u8>>, WriteError> {
+    fn request(&self, base: &ApiBase, token: &ApiToken) -> Result<Request, WriteError> {
         let mut query = Query::default();
         query.filter("name", self.name.as_deref())?;
         query.paging(self.paging, self.direction)?;
@@ -178,7 +173,7 @@ impl Call for ListAccounts {
         request(base, token, self.method(), &target, None)
     }
 
-    fn read(&self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Result<Page<Account>, ApiError> {
+    fn read(&self, status: u16, headers: &Headers, body: &[u8]) -> Result<Page<Account>, ApiError> {
         let answer = open(Subject::Other, status, headers, body)?;
         read_page(answer, Account::read).map_err(misread(status))
     }
@@ -203,15 +198,15 @@ impl Call for GetAccount {
     }
 
     fn method(&self) -> Method {
-        Method::GET
+        Method::Get
     }
 
-    fn request(&self, base: &ApiBase, token: &ApiToken) -> Result<Request<Vec<u8>>, WriteError> {
+    fn request(&self, base: &ApiBase, token: &ApiToken) -> Result<Request, WriteError> {
         let target = ["/accounts/", self.id.as_str()].concat();
         request(base, token, self.method(), &target, None)
     }
 
-    fn read(&self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Result<Account, ApiError> {
+    fn read(&self, status: u16, headers: &Headers, body: &[u8]) -> Result<Account, ApiError> {
         let answer = open(Subject::Other, status, headers, body)?;
         Account::read(answer.result).map_err(misread(status))
     }

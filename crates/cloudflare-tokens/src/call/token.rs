@@ -9,8 +9,8 @@ use crate::member;
 use crate::page::{Direction, Page, Paging};
 use crate::secret::ApiToken;
 use crate::token::{CreatedToken, NewToken, Token, TokenUpdate, Verified};
+use crate::wire::{Headers, Method, Request};
 use crate::write::{Query, WriteError, request};
-use http::{HeaderMap, Method, Request, StatusCode};
 use serde_json::Value;
 
 /// Lists the tokens of a family. Needs a group that reads or writes tokens.
@@ -34,10 +34,10 @@ impl Call for ListTokens {
     }
 
     fn method(&self) -> Method {
-        Method::GET
+        Method::Get
     }
 
-    fn request(&self, base: &ApiBase, token: &ApiToken) -> Result<Request<Vec<u8>>, WriteError> {
+    fn request(&self, base: &ApiBase, token: &ApiToken) -> Result<Request, WriteError> {
         let mut query = Query::default();
         query.paging(self.paging, self.direction)?;
         if self.include_expired {
@@ -47,7 +47,7 @@ impl Call for ListTokens {
         request(base, token, self.method(), &target, None)
     }
 
-    fn read(&self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Result<Page<Token>, ApiError> {
+    fn read(&self, status: u16, headers: &Headers, body: &[u8]) -> Result<Page<Token>, ApiError> {
         let answer = open(Subject::Other, status, headers, body)?;
         read_page(answer, Token::read).map_err(misread(status))
     }
@@ -74,16 +74,16 @@ impl Call for CreateToken {
     }
 
     fn method(&self) -> Method {
-        Method::POST
+        Method::Post
     }
 
-    fn request(&self, base: &ApiBase, token: &ApiToken) -> Result<Request<Vec<u8>>, WriteError> {
+    fn request(&self, base: &ApiBase, token: &ApiToken) -> Result<Request, WriteError> {
         let body = self.token.to_json()?.to_string();
         let target = self.family.path(&[]);
         request(base, token, self.method(), &target, Some(body))
     }
 
-    fn read(&self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Result<CreatedToken, ApiError> {
+    fn read(&self, status: u16, headers: &Headers, body: &[u8]) -> Result<CreatedToken, ApiError> {
         let answer = open(Subject::NewToken, status, headers, body)?;
         let misread = misread(status);
         let mut token = member::object(answer.result, "result").map_err(&misread)?;
@@ -116,15 +116,15 @@ impl Call for GetToken {
     }
 
     fn method(&self) -> Method {
-        Method::GET
+        Method::Get
     }
 
-    fn request(&self, base: &ApiBase, token: &ApiToken) -> Result<Request<Vec<u8>>, WriteError> {
+    fn request(&self, base: &ApiBase, token: &ApiToken) -> Result<Request, WriteError> {
         let target = self.family.path(&[self.id.as_str()]);
         request(base, token, self.method(), &target, None)
     }
 
-    fn read(&self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Result<Token, ApiError> {
+    fn read(&self, status: u16, headers: &Headers, body: &[u8]) -> Result<Token, ApiError> {
         let answer = open(Subject::Token, status, headers, body)?;
         read_same(answer.result, self.id).map_err(misread(status))
     }
@@ -153,16 +153,16 @@ impl Call for UpdateToken {
     }
 
     fn method(&self) -> Method {
-        Method::PUT
+        Method::Put
     }
 
-    fn request(&self, base: &ApiBase, token: &ApiToken) -> Result<Request<Vec<u8>>, WriteError> {
+    fn request(&self, base: &ApiBase, token: &ApiToken) -> Result<Request, WriteError> {
         let body = self.token.to_json()?.to_string();
         let target = self.family.path(&[self.id.as_str()]);
         request(base, token, self.method(), &target, Some(body))
     }
 
-    fn read(&self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Result<Token, ApiError> {
+    fn read(&self, status: u16, headers: &Headers, body: &[u8]) -> Result<Token, ApiError> {
         let answer = open(Subject::TokenPolicies, status, headers, body)?;
         read_same(answer.result, self.id).map_err(misread(status))
     }
@@ -198,15 +198,15 @@ impl Call for DeleteToken {
     }
 
     fn method(&self) -> Method {
-        Method::DELETE
+        Method::Delete
     }
 
-    fn request(&self, base: &ApiBase, token: &ApiToken) -> Result<Request<Vec<u8>>, WriteError> {
+    fn request(&self, base: &ApiBase, token: &ApiToken) -> Result<Request, WriteError> {
         let target = self.family.path(&[self.id.as_str()]);
         request(base, token, self.method(), &target, None)
     }
 
-    fn read(&self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Result<Deleted, ApiError> {
+    fn read(&self, status: u16, headers: &Headers, body: &[u8]) -> Result<Deleted, ApiError> {
         match open(Subject::Token, status, headers, body) {
             // The answer names the token; if it names another one, this one may still live.
             Ok(answer) => match answer.result.get("id").and_then(Value::as_str) {
@@ -240,16 +240,16 @@ impl Call for RollToken {
     }
 
     fn method(&self) -> Method {
-        Method::PUT
+        Method::Put
     }
 
-    fn request(&self, base: &ApiBase, token: &ApiToken) -> Result<Request<Vec<u8>>, WriteError> {
+    fn request(&self, base: &ApiBase, token: &ApiToken) -> Result<Request, WriteError> {
         let target = self.family.path(&[self.id.as_str(), "value"]);
         // A JSON object is demanded, though nothing is in it.
         request(base, token, self.method(), &target, Some("{}".to_owned()))
     }
 
-    fn read(&self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Result<ApiToken, ApiError> {
+    fn read(&self, status: u16, headers: &Headers, body: &[u8]) -> Result<ApiToken, ApiError> {
         let answer = open(Subject::Token, status, headers, body)?;
         match answer.result {
             // The new value, as it is.
@@ -280,15 +280,15 @@ impl Call for VerifyToken {
     }
 
     fn method(&self) -> Method {
-        Method::GET
+        Method::Get
     }
 
-    fn request(&self, base: &ApiBase, token: &ApiToken) -> Result<Request<Vec<u8>>, WriteError> {
+    fn request(&self, base: &ApiBase, token: &ApiToken) -> Result<Request, WriteError> {
         let target = self.family.path(&["verify"]);
         request(base, token, self.method(), &target, None)
     }
 
-    fn read(&self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Result<Verified, ApiError> {
+    fn read(&self, status: u16, headers: &Headers, body: &[u8]) -> Result<Verified, ApiError> {
         let answer = open(Subject::Other, status, headers, body)?;
         Verified::read(answer.result).map_err(misread(status))
     }

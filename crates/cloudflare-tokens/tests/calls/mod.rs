@@ -2,7 +2,6 @@
 #![allow(dead_code, unreachable_pub, missing_docs, reason = "each test file uses a part of it")]
 
 use cloudflare_tokens::*;
-use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -58,7 +57,7 @@ pub fn one(code: i64, message: &str) -> String {
 }
 
 pub fn read<C: Call>(call: &C, status: u16, body: &str) -> Result<C::Output, ApiError> {
-    call.read(StatusCode::from_u16(status).unwrap(), &HeaderMap::new(), body.as_bytes())
+    call.read(status, &Headers::new(), body.as_bytes())
 }
 
 pub fn error<C: Call>(call: &C, status: u16, body: &str) -> ApiError {
