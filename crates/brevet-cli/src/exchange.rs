@@ -3,7 +3,8 @@
 use std::io::ErrorKind;
 use std::time::Duration;
 
-use http::{HeaderMap, Request};
+use cloudflare_tokens::{Answer, Headers};
+use http::{HeaderMap, HeaderValue, Request};
 use ureq::Agent;
 
 /// The longest wait for a connection. A host that is there answers in a second.
@@ -45,6 +46,9 @@ pub(crate) enum Unreachable {
     /// The answer is larger than [`MOST_ANSWER_BYTES`].
     #[error("its answer is larger than any should be")]
     TooLarge,
+    /// The request cannot be written.
+    #[error("the request cannot be written: {0}")]
+    Unwritable(http::Error),
     /// Anything else.
     #[error("the exchange broke off: {0}")]
     Broken(ureq::Error),
@@ -102,5 +106,28 @@ impl Exchange {
         let (parts, mut body) = answer.into_parts();
         let body = body.with_config().limit(MOST_ANSWER_BYTES).read_to_vec()?;
         Ok(Reply { status: parts.status, headers: parts.headers, body })
+    }
+
+    /// Sends a call of Cloudflare's API.
+    ///
+    /// # Errors
+    /// [`Unreachable`].
+    pub(crate) fn call(&self, request: &cloudflare_tokens::Request) -> Result<Answer, Unreachable> {
+        let mut sent = Request::builder().method(request.method.as_str()).uri(&request.url);
+        for (name, value) in request.headers() {
+            let mut value =
+                HeaderValue::from_str(value).map_err(|error| Unreachable::Unwritable(error.into()))?;
+            value.set_sensitive(name == "authorization");
+            sent = sent.header(name, value);
+        }
+        let body = request.body.clone().unwrap_or_default().into_bytes();
+        let reply = self.send(sent.body(body).map_err(Unreachable::Unwritable)?)?;
+        let mut headers = Headers::new();
+        for (name, value) in &reply.headers {
+            if let Ok(value) = value.to_str() {
+                headers.add(name.as_str(), value);
+            }
+        }
+        Ok(Answer { status: reply.status.as_u16(), headers, body: reply.body })
     }
 }

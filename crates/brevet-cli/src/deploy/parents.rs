@@ -149,8 +149,8 @@ impl Checker {
 
     fn ask<C: Call>(&self, call: &C, token: &ApiToken) -> Result<Result<C::Output, ApiError>, ParentError> {
         let request = call.request(&self.base, token).map_err(ParentError::Request)?;
-        let reply = self.exchange.send(request).map_err(ParentError::Unreachable)?;
-        Ok(call.read(reply.status, &reply.headers, &reply.body))
+        let answer = self.exchange.call(&request).map_err(ParentError::Unreachable)?;
+        Ok(call.read(answer.status, &answer.headers, &answer.body))
     }
 }
 
