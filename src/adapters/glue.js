@@ -7,8 +7,12 @@ const READ = ["authorization", "if-match", "content-encoding", "cf-connecting-ip
 // What Brevet reads of an answer.
 const ANSWERED = ["content-type", "location", "retry-after", "ratelimit", "ratelimit-policy"];
 
+// A client that is still sending when it is answered may lose the answer with the connection. So of a body
+// that is too long this much more is read and thrown away; whoever sends more has no answer due.
+const DISCARDED = 16 * 1024 * 1024;
+
 // Reads a body up to a bound, counting as it comes; null where it is longer.
-async function bounded(stream, most) {
+async function bounded(stream, most, discarded = 0) {
   if (!stream) return new Uint8Array(0);
   const reader = stream.getReader();
   const parts = [];
@@ -17,12 +21,14 @@ async function bounded(stream, most) {
     const { done, value } = await reader.read();
     if (done) break;
     length += value.byteLength;
-    if (length > most) {
+    if (length > most + discarded) {
       reader.cancel().catch(() => {});
       return null;
     }
-    parts.push(value);
+    if (length > most) parts.length = 0;
+    else parts.push(value);
   }
+  if (length > most) return null;
   if (parts.length === 1) return parts[0];
   const whole = new Uint8Array(length);
   let at = 0;
@@ -45,12 +51,7 @@ function pick(headers, names) {
 
 // [method, url, each header of READ or null, body or null where it is too long]
 export async function readRequest(request, most) {
-  let body = new Uint8Array(0);
-  if (request.body) {
-    // A body that announces its length is refused without being read.
-    const announced = Number(request.headers.get("content-length") ?? 0);
-    body = announced > most ? null : await bounded(request.body, most);
-  }
+  const body = await bounded(request.body, most, DISCARDED);
   return [request.method, request.url, ...READ.map((name) => request.headers.get(name)), body];
 }
 

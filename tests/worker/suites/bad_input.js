@@ -171,7 +171,7 @@ export default (stage) => describe("bad input", () => {
       ["all zones and one more", { ...read, params: { zone: ["*", "example.com"] } }, 422, "all-zones-and-more", /cannot stand beside others/, /alone/, "/params/zone"],
       ["an empty list of zones", { ...read, params: { zone: [] } }, 400, "invalid-request", /empty/, /leave it out/, "/params/zone"],
       ["parameters that are no object", { ...read, params: [] }, 400, "invalid-request", /object/, /\S/, "/params"],
-      ["a template that only operators may mint", { template: "create-additional-tokens", params: { account: "main" } }, 403, "template-not-allowed", /no grant .*allows template/, /whoami/, "/template"],
+      ["a template that only operators may mint", { template: "create-additional-tokens", params: { account: "main" } }, 403, "template-not-allowed", /No grant .*allows template/, /whoami/, "/template"],
       ["another's grant", { ...read, grant: "edge-purge", params: { zone: "example.com" } }, 403, "unknown-grant", /no grant "edge-purge"/, /whoami/, "/grant"],
       ["a choice between grants that it leaves open", { template: "zone-read", params: { zone: "example.com" } }, 422, "several-grants", /ci-user, ci-zone/, /one of/, "/grant"],
       ["neither template nor policies", {}, 400, "invalid-request", /neither "template" nor "policies"/, /Send/, ""],
