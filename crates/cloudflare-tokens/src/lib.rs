@@ -1,6 +1,6 @@
 //! A typed, sans-IO client for Cloudflare's API token endpoints.
 //!
-//! **Owns:** how each call is written as an [`Request`], how each answer is read, and what every known error
+//! **Owns:** how each call is written as a [`Request`], how each answer is read, and what every known error
 //! means. Requests are strict: what this crate would not accept as a good request never leaves it. Answers are read
 //! leniently: open enums, absent and null members, messages in either form.
 //!
