@@ -125,6 +125,11 @@ export async function setAlarm(storage, at) {
   if (present === null || present > at) await storage.setAlarm(at);
 }
 
+// Not waited for: it goes with the writes of the same turn, and no answer leaves before them.
+export function wakeAt(storage, at) {
+  storage.setAlarm(at).catch(() => log('{"event":"alarm_not_set","alarm":true}'));
+}
+
 export function sleep(ms) {
   return new Promise((done) => setTimeout(done, ms));
 }

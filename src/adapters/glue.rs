@@ -49,6 +49,9 @@ extern "C" {
     #[wasm_bindgen(catch, js_name = setAlarm)]
     pub(super) async fn set_alarm(storage: &JsValue, at: f64) -> Result<JsValue, JsValue>;
 
+    #[wasm_bindgen(js_name = wakeAt)]
+    pub(super) fn wake_at(storage: &JsValue, at: f64);
+
     #[wasm_bindgen(catch)]
     pub(super) async fn sleep(ms: u32) -> Result<JsValue, JsValue>;
 

@@ -9,7 +9,7 @@ mod surroundings;
 
 pub(crate) use cloudflare::{EnvSecrets, Fetch, now, now_ms};
 pub(crate) use glue::log_line;
-pub(crate) use objects::{Namespace, ObjectState, Stored, answer_text, arm, read_text};
+pub(crate) use objects::{Namespace, ObjectState, Stored, answer_text, arm, read_text, wake_at};
 pub(crate) use requests::{answer, read};
 pub(crate) use sql::ObjectSql;
 pub(crate) use surroundings::Surroundings;

@@ -2,6 +2,7 @@
 
 use brevet_core::broker::Unreachable;
 use brevet_core::json::{FromJson, from_text};
+use brevet_core::time::Timestamp;
 use wasm_bindgen::JsValue;
 use worker::js_sys::{Promise, Reflect};
 use worker::wasm_bindgen_futures::future_to_promise;
@@ -76,6 +77,13 @@ pub(crate) async fn arm(storage: &JsValue, at_ms: f64) {
     if glue::set_alarm(storage, at_ms).await.is_err() {
         super::log_line(r#"{"event":"alarm_not_set","alarm":true}"#);
     }
+}
+
+/// Has an object's alarm go off at this moment, whatever it was set to. It is as durable as what the
+/// object has just written.
+pub(crate) fn wake_at(storage: &JsValue, at: Timestamp) {
+    #[expect(clippy::as_conversions, clippy::cast_precision_loss, reason = "milliseconds fit in 53 bits")]
+    glue::wake_at(storage, at.unix().saturating_mul(1000) as f64);
 }
 
 /// What an object knows of itself: the runtime's `ctx`.

@@ -8,21 +8,31 @@ use brevet_core::json::{Object, from_text, to_text};
 use brevet_core::ledger::book::Book;
 use brevet_core::ledger::office::{Clock, Notice, Office};
 use brevet_core::ledger::protocol::{Answer, Refusal, Request};
-use brevet_core::time::Timestamp;
+use brevet_core::time::{Seconds, Timestamp};
 use wasm_bindgen::prelude::*;
 use worker::js_sys::Promise;
 
-use crate::adapters::{EnvSecrets, Fetch, ObjectSql, ObjectState, answer_text, log_line, now, read_text};
+use crate::adapters::{
+    EnvSecrets, Fetch, ObjectSql, ObjectState, answer_text, log_line, now, read_text, wake_at,
+};
 use crate::config::{self, Cloud};
 use crate::upstream::Circuits;
 
-struct RuntimeClock;
+/// The object's storage has the alarm.
+struct RuntimeClock(JsValue);
 
 impl Clock for RuntimeClock {
     fn now(&self) -> Timestamp {
         now()
     }
+
+    fn wake_at(&self, at: Timestamp) {
+        wake_at(&self.0, at);
+    }
 }
+
+/// How soon an object that could not be opened for its alarm is woken again.
+const NOT_OPENED: Seconds = Seconds::of(60);
 
 type AtWork = Office<ObjectSql, Cloud, RuntimeClock>;
 
@@ -43,6 +53,21 @@ impl Ledger {
     pub fn fetch(&self, request: JsValue) -> Promise {
         let desk = Rc::clone(&self.0);
         self.0.state.outlive(async move { Ok(answer_text(&desk.serve(&read_text(&request).await?).await)) })
+    }
+
+    /// Ends what is to be ended. Alarms are dropped after some failures; so this one never fails.
+    pub fn alarm(&self) -> Promise {
+        let desk = Rc::clone(&self.0);
+        self.0.state.outlive(async move {
+            match desk.office() {
+                Ok(office) => {
+                    office.wake().await;
+                    desk.tell(&office);
+                }
+                Err(_) => wake_at(desk.state.storage(), now().plus(NOT_OPENED)),
+            }
+            Ok(JsValue::UNDEFINED)
+        })
     }
 }
 
@@ -84,7 +109,8 @@ impl Desk {
                 return Err(Answer::Failed(failure));
             }
         };
-        let office = Rc::new(Office::new(owner, book, cloudflare, RuntimeClock));
+        let office =
+            Rc::new(Office::new(owner, book, cloudflare, RuntimeClock(self.state.storage().clone())));
         drop(self.office.set(Rc::clone(&office)));
         Ok(office)
     }
@@ -98,10 +124,14 @@ impl Desk {
             Err(answer) => return to_text(&answer),
         };
         let answer = office.serve(question).await;
+        self.tell(&office);
+        to_text(&answer)
+    }
+
+    fn tell(&self, office: &AtWork) {
         for notice in office.take_notices() {
             log_line(&notice_line(&notice));
         }
-        to_text(&answer)
     }
 }
 
@@ -116,6 +146,11 @@ fn notice_line(notice: &Notice) -> String {
         Notice::Database(error) => alarm("ledger_database", "error", &error.to_string()),
         Notice::RulesDiffer { version } => alarm("rules_differ", "version", &version.to_string()),
         Notice::Unresolved { lease } => alarm("create_unresolved", "lease", lease.as_str()),
+        Notice::Stuck { lease, tries } => {
+            let mut line = Object::saying("event", "lease_stuck");
+            line.put("alarm", &true).put("lease", lease).put("tries", tries);
+            line.finish()
+        }
         Notice::FoundDead { lease } => {
             let mut line = Object::saying("event", "lease_found_dead");
             line.put("lease", lease);

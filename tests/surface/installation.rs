@@ -49,6 +49,9 @@ impl Clock for StageClock {
     fn now(&self) -> Timestamp {
         Timestamp::from_unix(self.0.now()).unwrap()
     }
+
+    // The surface is tested without what a ledger does by itself.
+    fn wake_at(&self, _at: Timestamp) {}
 }
 
 type Cloud = Upstream<&'static Stage, &'static Stage>;

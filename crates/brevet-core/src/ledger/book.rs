@@ -96,6 +96,10 @@ impl<S: Sql> Book<S> {
         Ok(Self { sql })
     }
 
+    pub(super) fn sql(&self) -> &S {
+        &self.sql
+    }
+
     /// Writes a lease that is not there yet.
     ///
     /// # Errors

@@ -5,31 +5,47 @@
 //! about to do before the call and looks again after it, and a lease that is being worked on is
 //! marked as busy in memory: there is one live object, and its memory dies with it.
 
+mod alarm;
 mod change;
 mod create;
 mod drift;
 mod revoke;
 
 use crate::sorted::SortedSet;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use crate::cloudflare::{Cloudflare, Parents, TokenOwner};
 use crate::id::LeaseId;
 use crate::json::{from_text, to_text};
 use crate::ledger::book::{Book, LeaseKey};
+use crate::ledger::due::Errand;
 use crate::ledger::lease::{End, Lease, State};
 use crate::ledger::protocol::{Answer, Operation, PROTOCOL, ParentHealth, Refusal, Request};
 use crate::ledger::sql::{Sql, SqlError};
 use crate::rulebook::{RulesDigest, RulesMark};
-use crate::time::Timestamp;
+use crate::time::{Seconds, Timestamp};
 
 /// The name under which the last check of the parent token is kept.
 const HEALTH: &str = "parent_health";
 
-/// Says the time.
+/// The name under which the parent token's secrets are kept for the alarm, which no request goes with.
+const PARENTS: &str = "parents";
+
+/// So long after its intent a create without an outcome is looked into: longer than the call and the
+/// clean-up after it may take, 25 s each.
+const CREATE_TAKES: Seconds = Seconds::of(60);
+
+/// The shortest wait between two alarms: requests have their turn in between.
+const AT_LEAST: Seconds = Seconds::of(1);
+
+/// Says the time and wakes.
 pub trait Clock {
     /// The present moment.
     fn now(&self) -> Timestamp;
+
+    /// Has [`Office::wake`] called at this moment, in place of the one it was asked for before. The wish
+    /// must be as durable as what was written just before.
+    fn wake_at(&self, at: Timestamp);
 }
 
 /// Something that the operator must hear of, for the log. It holds no secret.
@@ -47,6 +63,13 @@ pub enum Notice {
     Unresolved {
         /// The lease.
         lease: LeaseId,
+    },
+    /// A token could not be deleted for a while. It is tried again and again.
+    Stuck {
+        /// The lease.
+        lease: LeaseId,
+        /// How often it was tried.
+        tries: u32,
     },
     /// A token of ours was found dead at Cloudflare.
     FoundDead {
@@ -89,12 +112,27 @@ pub struct Office<S, C, K> {
     clock: K,
     busy: RefCell<SortedSet<LeaseId>>,
     notices: RefCell<Vec<Notice>>,
+    /// When the alarm goes off, as far as this object knows.
+    armed: Cell<Option<Timestamp>>,
+    /// The parents last kept for the alarm.
+    parents: RefCell<Option<Parents>>,
 }
 
 impl<S: Sql, C: Cloudflare, K: Clock> Office<S, C, K> {
-    /// An office for one owner's ledger.
+    /// An office for one owner's ledger. An alarm that was lost is set again.
     pub fn new(owner: TokenOwner, book: Book<S>, cloudflare: C, clock: K) -> Self {
-        Self { owner, book, cloudflare, clock, busy: RefCell::default(), notices: RefCell::default() }
+        let office = Self {
+            owner,
+            book,
+            cloudflare,
+            clock,
+            busy: RefCell::default(),
+            notices: RefCell::default(),
+            armed: Cell::default(),
+            parents: RefCell::default(),
+        };
+        office.rearm();
+        office
     }
 
     /// What must be logged since the last time it was asked.
@@ -205,7 +243,13 @@ impl<S: Sql, C: Cloudflare, K: Clock> Office<S, C, K> {
                 Ok(Answer::Refused(Refusal::NotFound))
             }
             Operation::TakeRules { json } => self.take_rules(&request.rules, &json),
-            Operation::CheckParents(parents) => self.check_parents(&parents).await,
+            Operation::CheckParents(parents) => {
+                // This comes with every tick of the cron: a lost alarm is lost for so long at most.
+                self.remember(&parents)?;
+                self.armed.set(None);
+                self.rearm();
+                self.check_parents(&parents).await
+            }
             Operation::Health => {
                 let text = self.book.note(HEALTH)?;
                 let health = text.map(|text| from_text(&text).ok_or(SqlError::Row("meta"))).transpose()?;
@@ -233,20 +277,67 @@ impl<S: Sql, C: Cloudflare, K: Clock> Office<S, C, K> {
     /// Writes a change down, on the lease as it is now and not as it was before a wait.
     fn amend(&self, id: LeaseId, amend: &dyn Fn(&mut Lease, Timestamp)) -> Result<Box<Lease>, SqlError> {
         let mut lease = self.present(id)?;
-        amend(&mut lease, self.clock.now());
+        let before = (lease.state, lease.expires_on);
+        let now = self.clock.now();
+        amend(&mut lease, now);
         lease.revision = lease.revision.saturating_add(1);
         self.book.replace(&lease)?;
+        if before != (lease.state, lease.expires_on) {
+            match lease.state {
+                State::Active => self.schedule(id, Errand::Delete, lease.expires_on)?,
+                // Whoever wishes it gone tries it at once; the alarm comes after that.
+                State::Revoking => self.schedule(id, Errand::Delete, now.plus(alarm::FIRST_PAUSE))?,
+                State::Pending | State::Stuck | State::Ended => {}
+            }
+        }
         Ok(lease)
     }
 
-    /// Ends a lease. One that has ended meanwhile stays as it ended.
+    /// Ends a lease of which nothing is left at Cloudflare. One that has ended meanwhile stays as it ended.
     fn finish(&self, id: LeaseId, end: End) -> Result<Box<Lease>, SqlError> {
-        let lease = self.present(id)?;
-        if lease.state == State::Ended {
-            Ok(lease)
-        } else {
-            self.amend(id, &|lease, now| lease.finish(end, now))
+        let mut lease = self.present(id)?;
+        if lease.state != State::Ended {
+            lease = self.amend(id, &|lease, now| lease.finish(end, now))?;
         }
+        self.book.strike(id)?;
+        Ok(lease)
+    }
+
+    /// Writes down what the alarm has to do for a lease.
+    fn schedule(&self, lease: LeaseId, errand: Errand, at: Timestamp) -> Result<(), SqlError> {
+        self.book.expect(lease, errand, at)?;
+        self.arm(at);
+        Ok(())
+    }
+
+    /// Has the alarm go off at this moment, if it does not go off before.
+    fn arm(&self, at: Timestamp) {
+        if self.armed.get().is_none_or(|armed| at < armed) {
+            self.armed.set(Some(at));
+            self.clock.wake_at(at);
+        }
+    }
+
+    /// Sets the alarm to what is next due.
+    fn rearm(&self) {
+        match self.book.next_due() {
+            // What is overdue waits for its next attempt a moment longer, whatever keeps it from being done.
+            Ok(Some(at)) => self.arm(at.max(self.clock.now().plus(AT_LEAST))),
+            Ok(None) => {}
+            Err(error) => {
+                self.notice(Notice::Database(error));
+                self.arm(self.clock.now().plus(alarm::FIRST_PAUSE));
+            }
+        }
+    }
+
+    /// Keeps the names of the parent token's secrets for the alarm.
+    fn remember(&self, parents: &Parents) -> Result<(), SqlError> {
+        if self.parents.borrow().as_ref() != Some(parents) {
+            self.book.keep_note(PARENTS, &to_text(parents))?;
+            self.parents.replace(Some(parents.clone()));
+        }
+        Ok(())
     }
 
     /// Cloudflare says that a token is gone. One that we were deleting is gone by our own hand.

@@ -10,7 +10,9 @@
 /// The trigger holds what no interleaving may break, whatever the code above it believes: an ended
 /// lease never lives again, every change counts the revision up, so that a write on a stale copy is
 /// refused, and a lease keeps its owner and its token.
-pub const STEPS: &[&[&str]] = &[&[
+pub const STEPS: &[&[&str]] = &[LEASES, DUE];
+
+const LEASES: &[&str] = &[
     "CREATE TABLE IF NOT EXISTS lease (
         id TEXT PRIMARY KEY,
         token_id TEXT UNIQUE,
@@ -40,4 +42,18 @@ pub const STEPS: &[&[&str]] = &[&[
         mark TEXT NOT NULL,
         json TEXT NOT NULL
     )",
-]];
+];
+
+/// What is to be done for the leases of an older schema is looked at with the first alarm.
+const DUE: &[&str] = &[
+    "CREATE TABLE IF NOT EXISTS due (
+        key TEXT PRIMARY KEY,
+        kind TEXT NOT NULL,
+        at INTEGER NOT NULL,
+        tries INTEGER NOT NULL
+    ) WITHOUT ROWID",
+    "CREATE INDEX IF NOT EXISTS due_by_time ON due (at)",
+    "INSERT OR IGNORE INTO due (key, kind, at, tries)
+     SELECT id, iif(token_id IS NULL, 'reconcile', 'delete'), iif(state = 'active', expires_on, created), 0
+     FROM lease WHERE state <> 'ended'",
+];

@@ -2,6 +2,7 @@
 //! must always hold, holds after every single step.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use brevet_core::cloudflare::FailureKind;
 use brevet_core::id::LeaseId;
@@ -51,6 +52,8 @@ enum Step {
     Die,
     Drift,
     FailWrite(u32),
+    /// The alarm goes off: when it should, or too early.
+    Wake,
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -88,12 +91,15 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Die),
         1 => Just(Step::Drift),
         1 => (1_u32..3).prop_map(Step::FailWrite),
+        3 => Just(Step::Wake),
     ]
 }
 
 struct World {
     bench: Bench,
     tasks: Vec<(Option<&'static str>, bool, Task<Answer>)>,
+    /// The runtime runs one alarm at a time.
+    alarm: Option<Task<()>>,
     rows: BTreeMap<LeaseId, Lease>,
     given: Vec<String>,
 }
@@ -102,7 +108,7 @@ impl World {
     fn new() -> Self {
         let bench = Bench::new();
         bench.cloud.step_by_step(true);
-        Self { bench, tasks: Vec::new(), rows: BTreeMap::new(), given: Vec::new() }
+        Self { bench, tasks: Vec::new(), alarm: None, rows: BTreeMap::new(), given: Vec::new() }
     }
 
     fn operation(&self, number: u8, act: &Act, stale: bool) -> Option<Operation> {
@@ -157,10 +163,18 @@ impl World {
             Step::Pass(seconds) => self.bench.clock.pass(*seconds),
             Step::Die => {
                 self.tasks.clear();
+                self.alarm = None;
                 self.bench.cloud.forget_waiting();
                 self.bench.restart();
             }
             Step::Drift => drop(self.bench.cloud.carry_out_adrift()),
+            Step::Wake => {
+                if self.alarm.is_none() {
+                    let office = Rc::clone(&self.bench.office);
+                    self.bench.clock.take_alarm();
+                    self.alarm = Some(Task::start(async move { office.wake().await }));
+                }
+            }
             Step::FailWrite(nth) => self.bench.sql.fail("UPDATE lease", *nth),
         }
         self.run();
@@ -171,6 +185,7 @@ impl World {
         for (_, _, task) in &mut self.tasks {
             task.go_on();
         }
+        self.alarm.take_if(|alarm| alarm.go_on());
         for (who, stranger, mut task) in std::mem::take(&mut self.tasks) {
             match task.take_output() {
                 Some(answer) => self.hear(who, stranger, answer),
@@ -235,7 +250,7 @@ impl World {
     }
 
     /// Peace: every request ends, nothing is held on to, and everything can be revoked.
-    fn finish(mut self) {
+    fn finish(mut self, by_itself: bool) {
         let bench = &self.bench;
         bench.sql.fail("", 0);
         bench.cloud.step_by_step(false);
@@ -244,6 +259,7 @@ impl World {
         }
         self.run();
         assert!(self.tasks.is_empty(), "a request never ends");
+        assert!(self.alarm.is_none(), "an alarm never ends");
         self.check();
         self.bench.cloud.sink_adrift();
         self.bench.cloud.forget_scripts();
@@ -258,6 +274,13 @@ impl World {
             };
             assert!(free, "{answer:?} {lease:#?}");
         }
+        if by_itself {
+            // Nobody asks for anything any more: what is to end, ends.
+            bench.live(20_000);
+            assert!(bench.cloud.tokens().is_empty(), "left behind: {:#?}", bench.cloud.tokens());
+            assert_eq!(bench.office.book().next_due(), Ok(None));
+        }
+        let bench = &self.bench;
         bench.clock.pass(900);
         for id in self.rows.keys() {
             let answer = bench.ask(None, bench.revoke(*id));
@@ -278,6 +301,7 @@ proptest! {
     #[test]
     fn the_books_and_cloudflare_never_part(
         steps in proptest::collection::vec((step(), any::<bool>()), 1..120),
+        by_itself in any::<bool>(),
     ) {
         let mut world = World::new();
         for (step, coin) in &steps {
@@ -286,6 +310,6 @@ proptest! {
             world.bench.cloud.settle_adrift_updates(*coin);
             world.check();
         }
-        world.finish();
+        world.finish(by_itself);
     }
 }

@@ -10,6 +10,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod alarm;
 mod book;
 mod changing;
 mod creating;

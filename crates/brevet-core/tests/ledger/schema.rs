@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use brevet_core::ledger::book::Book;
+use brevet_core::ledger::due::Errand;
 use brevet_core::ledger::lease::{End, Lease, State};
 use brevet_core::ledger::schema::STEPS;
 use brevet_core::ledger::sql::{Sql, SqlError, SqlValue, migrate};
@@ -15,8 +16,10 @@ const OWNER: &str = "client:edge-purger";
 fn refuses_a_database_of_a_later_build() {
     let sql = Rc::new(NativeSql::new());
     Book::open(Rc::clone(&sql)).unwrap();
-    sql.run("UPDATE meta SET value = '2' WHERE name = 'schema'", &[]).unwrap();
-    assert_eq!(Book::open(Rc::clone(&sql)).map(drop), Err(SqlError::LaterSchema(2)));
+    let later = i64::try_from(STEPS.len()).unwrap() + 1;
+    let text = SqlValue::Text(later.to_string());
+    sql.run("UPDATE meta SET value = ? WHERE name = 'schema'", &[text]).unwrap();
+    assert_eq!(Book::open(Rc::clone(&sql)).map(drop), Err(SqlError::LaterSchema(later)));
     for nonsense in ["", "one", "9223372036854775808"] {
         sql.run("UPDATE meta SET value = ? WHERE name = 'schema'", &[nonsense.into()]).unwrap();
         assert_eq!(Book::open(Rc::clone(&sql)).map(drop), Err(SqlError::Row("meta")));
@@ -121,4 +124,42 @@ fn expiry_is_found_through_its_index() {
         "SELECT body FROM lease WHERE token_id IS NOT NULL AND state <> 'ended' AND owner = 'x' ORDER BY issued_on ASC, id ASC LIMIT 5",
     );
     assert!(page.contains("lease_by_owner") && !page.contains("TEMP B-TREE"), "{page}");
+}
+
+#[test]
+fn leases_of_the_first_schema_get_their_errands() {
+    let sql = Rc::new(NativeSql::new());
+    migrate(&sql, &STEPS[..1]).unwrap();
+    let bench = Bench::new();
+    let first = |number, state, end: Option<End>| {
+        let mut lease = intent(number, OWNER, bench.at(0));
+        lease.state = state;
+        lease.token_id = (state != State::Pending).then(|| format!("{number:032x}").parse().unwrap());
+        lease.end = end;
+        let body = brevet_core::json::to_text(&lease);
+        sql.run(
+            "INSERT INTO lease (id, token_id, owner, state, created, expires_on, revision, body) VALUES (?, ?, ?, ?, ?, ?, 1, ?)",
+            &[
+                lease.id.as_str().into(),
+                SqlValue::text(lease.token_id.as_ref().map(brevet_core::id::TokenId::as_str)),
+                OWNER.into(),
+                state.as_str().into(),
+                lease.created.unix().into(),
+                lease.expires_on.unix().into(),
+                SqlValue::Text(body),
+            ],
+        )
+        .unwrap();
+    };
+    first(1, State::Pending, None);
+    first(2, State::Active, None);
+    first(3, State::Revoking, None);
+    first(4, State::Ended, Some(End::Revoked));
+    let book = Book::open(Rc::clone(&sql)).unwrap();
+    let due = |at| {
+        book.due(bench.at(at)).unwrap().into_iter().map(|due| (due.errand, due.lease)).collect::<Vec<_>>()
+    };
+    let (delete, reconcile) = (Errand::Delete, Errand::Reconcile);
+    assert_eq!(due(0), [(delete, lease_id(3)), (reconcile, lease_id(1))]);
+    assert_eq!(due(3600), [(delete, lease_id(3)), (delete, lease_id(2)), (reconcile, lease_id(1))]);
 }

@@ -67,6 +67,17 @@ impl Bench {
         Task::start(async move { office.serve(request).await })
     }
 
+    /// Lets so much time pass, and the alarm go off whenever it is due.
+    pub(crate) fn live(&self, seconds: u32) {
+        let end = self.clock.now().plus(Seconds::of(seconds));
+        while let Some(at) = self.clock.alarm().filter(|at| *at <= end) {
+            self.clock.go_to(at);
+            assert!(self.clock.take_alarm());
+            pollster::block_on(self.office.wake());
+        }
+        self.clock.go_to(end);
+    }
+
     /// A lease that lives, made by `owner`; the calls of its making are forgotten.
     #[track_caller]
     pub(crate) fn minted(&self, number: u8, owner: &str) -> Lease {

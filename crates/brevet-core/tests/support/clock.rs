@@ -11,11 +11,35 @@ pub(crate) const START: i64 = 1_795_392_000;
 
 /// A clock; its clones are the same clock.
 #[derive(Clone, Debug)]
-pub(crate) struct ManualClock(Rc<Cell<Timestamp>>);
+pub(crate) struct ManualClock(Rc<Cell<Timestamp>>, Rc<Cell<Option<Timestamp>>>);
 
 impl ManualClock {
     pub(crate) fn new() -> Self {
-        Self(Rc::new(Cell::new(Timestamp::from_unix(START).unwrap())))
+        Self(Rc::new(Cell::new(Timestamp::from_unix(START).unwrap())), Rc::default())
+    }
+
+    /// Goes to a moment, if it is not past.
+    pub(crate) fn go_to(&self, at: Timestamp) {
+        self.0.set(self.0.get().max(at));
+    }
+
+    /// When the alarm is to go off.
+    pub(crate) fn alarm(&self) -> Option<Timestamp> {
+        self.1.get()
+    }
+
+    /// The runtime forgets the alarm.
+    pub(crate) fn lose_alarm(&self) {
+        self.1.set(None);
+    }
+
+    /// Whether the alarm goes off now. It does so once.
+    pub(crate) fn take_alarm(&self) -> bool {
+        let due = self.1.get().is_some_and(|at| at <= self.0.get());
+        if due {
+            self.1.set(None);
+        }
+        due
     }
 
     pub(crate) fn pass(&self, seconds: u32) {
@@ -28,5 +52,9 @@ impl ManualClock {
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
         self.0.get()
+    }
+
+    fn wake_at(&self, at: Timestamp) {
+        self.1.set(Some(at));
     }
 }

@@ -3,8 +3,10 @@
 use crate::cloudflare::{Cloudflare, Failure, FailureKind, Minted, Parents};
 use crate::id::LeaseId;
 use crate::ledger::book::LeaseKey;
+use crate::ledger::due::Errand;
 use crate::ledger::lease::{End, Lease, State};
-use crate::ledger::office::{Clock, Hold, Notice, Office, drift};
+use crate::ledger::office::alarm::FIRST_PAUSE;
+use crate::ledger::office::{CREATE_TAKES, Clock, Hold, Notice, Office, drift};
 use crate::ledger::protocol::{Answer, Refusal, ShownOnce};
 use crate::ledger::sql::{Sql, SqlError};
 
@@ -34,8 +36,10 @@ impl<S: Sql, C: Cloudflare, K: Clock> Office<S, C, K> {
         if self.book.find(LeaseKey::Lease(lease.id))?.is_some() {
             return Ok(Answer::Refused(Refusal::Moved));
         }
+        self.remember(parents)?;
         lease.begin(self.clock.now());
         self.book.insert(&lease)?;
+        self.schedule(lease.id, Errand::Reconcile, lease.created.plus(CREATE_TAKES))?;
         match self.cloudflare.create(self.owner, parents, &lease.spec()).await {
             Ok(minted) => self.complete(&lease, minted, parents).await,
             Err(failure) if failure.kind == FailureKind::Uncertain => {
@@ -79,6 +83,8 @@ impl<S: Sql, C: Cloudflare, K: Clock> Office<S, C, K> {
         if lease.state == State::Active {
             return Ok(Answer::Valued { lease, value: ShownOnce(value) });
         }
+        // One that has ended on the way has left its token behind.
+        self.schedule(lease.id, Errand::Delete, self.clock.now().plus(FIRST_PAUSE))?;
         let deleted = self.cloudflare.delete(self.owner, parents, view.id).await;
         if deleted.is_ok() {
             self.finish(lease.id, End::Revoked)?;
