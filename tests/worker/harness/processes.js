@@ -49,6 +49,13 @@ export function start(program, args, options = {}) {
     running.delete(child);
     return how;
   };
+  // Ends it as a crash does.
+  started.kill = async () => {
+    signal(child, "SIGKILL");
+    const how = await end;
+    running.delete(child);
+    return how;
+  };
   return started;
 }
 

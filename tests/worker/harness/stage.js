@@ -61,9 +61,9 @@ export async function open() {
   };
 
   // Ends the Worker and starts it on the same state, which may be looked at and changed in between.
-  stage.restart = async (meanwhile = () => {}) => {
+  stage.restart = async (meanwhile = () => {}, end = "stop") => {
+    await stage.worker[end]();
     stage.logs += stage.worker.logs();
-    await stage.worker.stop();
     await meanwhile(stage.worker.state);
     stage.worker = await startWorker(variables, stage.worker.state);
   };

@@ -52,6 +52,14 @@ export async function startStandIn({ forbid = [] } = {}) {
     fault: async (fault) => {
       await admin("POST", "/faults", fault);
     },
+    // Holds calls back until it is released; `held` waits until one is there.
+    barrier: async (barrier) => {
+      const { id } = await admin("POST", "/barriers", barrier);
+      return {
+        held: () => until("a call at the barrier", program, 20_000, async () => (await admin("GET", `/barriers/${id}`)).held > 0),
+        release: () => admin("POST", `/barriers/${id}/release`),
+      };
+    },
     mend: () => admin("DELETE", "/faults"),
     violations: () => admin("GET", "/violations"),
   };

@@ -26,5 +26,5 @@ export async function startWorker(variables, state = places.stateFolder()) {
     const answer = await call(url, "GET", "/healthz").catch(() => null);
     return answer?.status === 200;
   });
-  return { url, port, state, stop: program.stop, logs: () => program.output };
+  return { url, port, state, stop: program.stop, kill: program.kill, logs: () => program.output };
 }

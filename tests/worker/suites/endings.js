@@ -1,0 +1,61 @@
+// How leases end when nobody asks for it: in time, after a failure, and after a crash.
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+
+import { until } from "../harness/processes.js";
+import { open } from "../harness/stage.js";
+
+// The shortest life a token may have, and what an alarm may be late by on a busy machine.
+const LIFE_MS = 60_000;
+const LATE_MS = 20_000;
+
+const purge = { template: "cache-purge", params: { zone: "example.com" } };
+
+// A stage of its own: it is killed. All that has to wait for a minute waits for the same one.
+export default () => describe("endings", () => {
+  let stage;
+  before(async () => { stage = await open(); });
+  after(() => stage?.close());
+
+  const mint = (body = purge) => stage.ask("POST", "/v1/tokens", { as: "ci", body });
+  const lease = async (id) => (await stage.ask("GET", `/v1/leases/${id}`, { as: "ci" })).json;
+  const isThere = async (token) => (await stage.standIn.admin("GET", "/tokens")).some(({ id }) => id === token);
+  const gone = (what, token) => until(what, { output: stage.worker.logs() }, LIFE_MS + LATE_MS, async () => !(await isThere(token)));
+
+  it("a token ends at its time, a failed revocation is finished, and a create that met a crash leaves nothing", async () => {
+    const brief = await mint({ ...purge, ttl: 60 });
+    assert.equal(brief.status, 201, brief.text);
+    const longer = (await mint()).json.lease;
+
+    const revoked = (await mint()).json.lease;
+    await stage.standIn.fault({ match: { method: "DELETE" }, effect: { kind: "status", status: 503, code: 10001, message: "Internal error" } });
+    assert.equal((await stage.ask("DELETE", `/v1/leases/${revoked.id}`, { as: "ci" })).status, 502);
+    assert.equal((await lease(revoked.id)).state, "revoking");
+    await stage.standIn.mend();
+    assert.ok(await isThere(revoked.token_id));
+
+    const known = new Set((await stage.standIn.admin("GET", "/tokens")).map(({ id }) => id));
+    const barrier = await stage.standIn.barrier({ match: { method: "POST" }, when: "after", count: 1 });
+    const asked = mint().catch((error) => ({ error }));
+    await barrier.held();
+    await stage.restart(() => barrier.release(), "kill");
+    assert.ok((await asked).error, "nobody was answered");
+    const orphans = (await stage.standIn.admin("GET", "/tokens")).filter(({ id }) => !known.has(id));
+    assert.equal(orphans.length, 1, "Cloudflare made it");
+    const { leases } = (await stage.ask("GET", "/v1/leases?state=pending", { as: "ci" })).json;
+    assert.equal(leases.length, 1, "and the books know of it");
+
+    await gone("the end of the revocation", revoked.token_id);
+    await gone("the end of the token", brief.json.lease.token_id);
+    await gone("the end of the orphan", orphans[0].id);
+    const ends = await Promise.all([brief.json.lease.id, revoked.id, leases[0].id].map(async (id) => {
+      const { state, end } = await lease(id);
+      return [state, end];
+    }));
+    assert.deepEqual(ends, [["ended", "expired"], ["ended", "revoked"], ["ended", "never_created"]]);
+    assert.equal((await lease(longer.id)).state, "active");
+    assert.ok(await isThere(longer.token_id), "what lives is left alone");
+    const { calls } = await stage.upstream(async () => {});
+    assert.deepEqual(calls, []);
+  });
+});
