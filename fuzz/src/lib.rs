@@ -112,7 +112,9 @@ pub fn bearer(data: &[u8]) {
                     body.map_or(text.len() == 40, |body| (40..=75).contains(&body.len())),
                     "Cloudflare's"
                 );
-                assert!(plain(text) && !text.starts_with("brv"));
+                assert!(
+                    plain(text) && !text.starts_with(CLIENT_PREFIX) && !text.starts_with(OPERATOR_PREFIX)
+                );
             }
             Bearer::Jwt(_) => assert_eq!(text.matches('.').count(), 2),
             Bearer::Free(_) => assert!(development, "outside development mode"),

@@ -6,6 +6,7 @@ mod dropin;
 mod leases;
 mod monitor;
 mod shape;
+mod switch;
 mod table;
 mod task;
 mod tokens;

@@ -6,6 +6,7 @@ use brevet_core::json::Object;
 use super::answer::{Reply, problem, refused_envelope};
 use super::config::{self, Config};
 use super::dropin::{self, Of};
+use super::switch::{self, Switch};
 use super::task::{Outcome, Task, perform};
 use super::{Call, Inbound, leases, monitor, tokens, verify};
 
@@ -26,6 +27,7 @@ enum Route<'a> {
     Templates,
     PermissionGroups,
     Config(Config<'a>),
+    Switch(Switch<'a>),
     DropIn(Of<'a>, DropIn<'a>),
 }
 
@@ -54,6 +56,7 @@ fn route(path: &str) -> Result<Route<'_>, RequestError> {
             ["tokens", "verify"] => Route::Verify,
             ["plan"] => Route::Plan,
             ["leases"] => Route::Leases,
+            ["leases", "revoke"] => Route::Switch(Switch::RevokeMany),
             ["leases", id] => Route::Lease(id),
             ["leases", id, "renew"] => Route::Renew(id),
             ["leases", id, "roll"] => Route::Roll(id),
@@ -63,6 +66,9 @@ fn route(path: &str) -> Result<Route<'_>, RequestError> {
             ["config"] => Route::Config(Config::InForce),
             ["config", "history"] => Route::Config(Config::History),
             ["config", "versions", version] => Route::Config(Config::Version(version)),
+            ["freezes"] => Route::Switch(Switch::Freezes),
+            ["freezes", id] => Route::Switch(Switch::Freeze(id)),
+            ["jobs", id] => Route::Switch(Switch::Job(id)),
             ["config", "lint"] => Route::Config(Config::Lint),
             _ => return Err(RequestError::NoSuchPath),
         },
@@ -163,6 +169,7 @@ fn task_of<P: Ports>(
         Route::Lease(id) => leases::act(id, Deed::Read),
         Route::Renew(id) => leases::act(id, leases::renewal(inbound)?),
         Route::Roll(id) => leases::act(id, leases::roll(inbound)?),
+        Route::Switch(what) => switch::order(ports, session, inbound, what),
         Route::WhoAmI => say(tokens::who_am_i(session)),
         Route::Templates => say(tokens::templates(session)),
         Route::PermissionGroups => say(tokens::permission_groups(session, inbound)?),
@@ -203,6 +210,7 @@ fn word<P: Ports>(
         Outcome::Done(done) => leases::acted(&session.in_force, &done, inbound.method == "GET"),
         Outcome::Listed(found, next) => leases::listed(&found, next),
         Outcome::Paged(leases, total, page) => dropin::listed(&leases, total, &page, now),
+        Outcome::Everywhere(operation, answers) => switch::told(&operation, &answers)?,
         Outcome::Groups(groups) => dropin::permission_groups(inbound, &groups),
     })
 }
@@ -215,7 +223,10 @@ const fn methods(route: Route<'_>) -> &'static str {
         | Route::Renew(_)
         | Route::Roll(_)
         | Route::Panic
-        | Route::Config(Config::Lint) => "POST",
+        | Route::Config(Config::Lint)
+        | Route::Switch(Switch::RevokeMany) => "POST",
+        Route::Switch(Switch::Freezes) => "GET, POST",
+        Route::Switch(Switch::Freeze(_)) => "DELETE",
         Route::Lease(_) => "GET, DELETE",
         Route::Config(Config::InForce) => "GET, PUT",
         Route::Health | Route::Ready => "GET, HEAD",
@@ -247,6 +258,10 @@ mod tests {
             ("/v1/whoami", Route::WhoAmI),
             ("/v1/templates", Route::Templates),
             ("/v1/permission-groups", Route::PermissionGroups),
+            ("/v1/leases/revoke", Route::Switch(Switch::RevokeMany)),
+            ("/v1/freezes", Route::Switch(Switch::Freezes)),
+            ("/v1/freezes/x", Route::Switch(Switch::Freeze("x"))),
+            ("/v1/jobs/x", Route::Switch(Switch::Job("x"))),
             ("/v1/config", Route::Config(Config::InForce)),
             ("/v1/config/history", Route::Config(Config::History)),
             ("/v1/config/versions/3", Route::Config(Config::Version("3"))),

@@ -7,6 +7,7 @@ use brevet_core::broker::{self, Deed, Done, Fault, Found, Issued, Ports, Session
 use brevet_core::cloudflare::{Parents, TokenOwner};
 use brevet_core::ledger::book::{After, Filter, LeaseKey, Page};
 use brevet_core::ledger::lease::{AsAsked, Lease};
+use brevet_core::ledger::protocol::{Answer, Operation};
 use brevet_core::policy::{Account, Ask};
 use serde_json::Value;
 
@@ -50,6 +51,8 @@ pub(super) enum Task {
         /// Which page.
         page: Page,
     },
+    /// Ask every ledger the same.
+    Everywhere(Box<Operation>),
     /// Ask Cloudflare for its permission groups.
     Groups {
         /// For this account.
@@ -69,6 +72,8 @@ pub(super) enum Outcome {
     Listed(Vec<Found>, Option<(String, After)>),
     /// See [`Task::Page`].
     Paged(Vec<Lease>, u32, Page),
+    /// See [`Task::Everywhere`].
+    Everywhere(Box<Operation>, Vec<(Account, Answer)>),
     /// See [`Task::Groups`].
     Groups(Value),
 }
@@ -96,6 +101,10 @@ pub(super) async fn perform<P: Ports>(
         Task::Page { account, page } => {
             let (leases, total) = broker::page(ports, session, &account, page.clone()).await?;
             Outcome::Paged(leases, total, page)
+        }
+        Task::Everywhere(operation) => {
+            let answers = broker::everywhere(ports, session, &operation).await?;
+            Outcome::Everywhere(operation, answers)
         }
         Task::Groups { account } => {
             let parents = Parents {

@@ -5,7 +5,8 @@ use proptest::prelude::*;
 
 use crate::installation::{CI, Installation, ROOT, request};
 
-const ROUTES: [(&str, &str); 9] = [
+const ROUTES: [(&str, &str); 10] = [
+    ("POST", "/v1/freezes"),
     ("POST", "/v1/tokens"),
     ("POST", "/v1/plan"),
     ("POST", "/v1/tokens/verify"),

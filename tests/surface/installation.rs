@@ -158,6 +158,12 @@ impl Installation {
         pollster::block_on(rulebook::wake(Register::open(Rc::clone(&self.register)), self));
     }
 
+    /// The ledgers' alarms go off.
+    pub(crate) fn wake_ledgers(&self) {
+        let ledgers: Vec<Ledger> = self.ledgers.borrow().values().cloned().collect();
+        ledgers.iter().for_each(|ledger| pollster::block_on(ledger.wake()));
+    }
+
     /// One request.
     pub(crate) fn send(&self, call: Call) -> Answer {
         let reply = pollster::block_on(routes::respond(self, call));

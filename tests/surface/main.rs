@@ -29,5 +29,6 @@ mod leases;
 mod listings;
 mod monitor;
 mod plan;
+mod switch;
 mod tokens;
 mod verify;

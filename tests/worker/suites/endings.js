@@ -11,6 +11,10 @@ const LATE_MS = 20_000;
 
 const purge = { template: "cache-purge", params: { zone: "example.com" } };
 
+// The most tokens that an account may have, and what deleting them all may take on a busy machine.
+const MOST = 500;
+const ALL_MS = 120_000;
+
 // A stage of its own: it is killed. All that has to wait for a minute waits for the same one.
 export default () => describe("endings", () => {
   let stage;
@@ -57,5 +61,39 @@ export default () => describe("endings", () => {
     assert.ok(await isThere(longer.token_id), "what lives is left alone");
     const { calls } = await stage.upstream(async () => {});
     assert.deepEqual(calls, []);
+  });
+
+  it("all of an account's tokens are revoked at once, and a mint in the same second is refused", async (test) => {
+    await stage.standIn.settings({ quota_account: MOST + 10 });
+    const made = [];
+    while (made.length < MOST) {
+      const some = await Promise.all(Array.from({ length: 20 }, () => mint()));
+      for (const answer of some) {
+        assert.equal(answer.status, 201, answer.text);
+        made.push(answer.json.lease.token_id);
+      }
+    }
+    const left = async () => (await stage.standIn.admin("GET", "/tokens")).filter(({ id }) => made.includes(id)).length;
+    assert.equal(await left(), MOST);
+    const before = (await stage.standIn.calls()).at(-1).number;
+    const begun = Date.now();
+    const stopped = await stage.ask("POST", "/v1/leases/revoke", { as: "root", body: { client: "ci", reason: "A drill." } });
+    const answered = Date.now() - begun;
+    assert.equal(stopped.status, 202, stopped.text);
+    assert.ok(stopped.json.queued >= MOST);
+    const late = await mint();
+    assert.equal(late.status, 403, late.text);
+    assert.equal(late.json.type, "urn:brevet:problem:frozen");
+    assert.match(late.json.detail, /A drill\./);
+    await until("the end of the job", { output: stage.worker.logs() }, ALL_MS, async () => (await left()) === 0);
+    const took = Date.now() - begun;
+    const calls = await stage.standIn.calls(`?after=${before}`);
+    assert.ok(calls.every(({ method }) => method === "DELETE"), "nothing but deletes");
+    test.diagnostic(`${made.length} leases: answered after ${answered} ms, none left after ${took} ms, ${calls.length} calls`);
+    const job = (await stage.ask("GET", `/v1/jobs/${stopped.json.id}`, { as: "root" })).json;
+    assert.deepEqual([job.revoked, job.queued, job.stuck], [stopped.json.queued, 0, 0]);
+    const lifted = await stage.ask("DELETE", `/v1/freezes/${stopped.json.freeze.id}`, { as: "root" });
+    assert.equal(lifted.status, 200, lifted.text);
+    assert.equal((await mint()).status, 201);
   });
 });

@@ -6,6 +6,7 @@ use crate::bearer::BearerError;
 use crate::broker::ports::Unreachable;
 use crate::cloudflare::{Failure, FailureKind};
 use crate::json::{JsonError, List, Object};
+use crate::ledger::freeze::{By, Freeze};
 use crate::ledger::protocol::Refusal;
 use crate::policy::{AskError, AuthError, Denial};
 
@@ -33,6 +34,10 @@ pub enum Fault {
     Power(&'static str),
     /// The ledger's books refuse.
     Ledger(Refusal),
+    /// A freeze holds what is asked for.
+    Frozen(Box<Freeze>),
+    /// The ledgers of these accounts did not answer what all of them were asked.
+    PartlyDone(Vec<String>),
     /// Cloudflare failed.
     Upstream(Failure),
     /// The outcome of a create is unknown.
@@ -247,6 +252,13 @@ impl Fault {
                 format!("Use the credential of an operator whose rule has \"{power}\" in `may`."),
             ),
             Self::Ledger(refusal) => ledger_face(*refusal),
+            Self::Frozen(freeze) => frozen_face(freeze),
+            Self::PartlyDone(missed) => Face::new(503, 1500, "partly-done", "Not every ledger has answered")
+                .said(
+                    format!("The ledgers of {} did not answer; it is done in all others.", missed.join(", ")),
+                    "Ask for the same again until it is done everywhere; doing it twice does no harm.",
+                )
+                .later(PART_RETRY),
             Self::Upstream(failure) => upstream_face(failure),
             Self::OutcomeUnknown(failure) => {
                 let mut face = Face::new(502, 1500, "outcome-unknown", "It is not known whether the token was made")
@@ -303,6 +315,12 @@ impl Fault {
                 bad.findings.iter().for_each(|finding| list.push(&finding.to_json(Some(&bad.places))));
                 into.put("findings", &list);
             }
+            Self::Frozen(freeze) => {
+                into.put("freeze", &freeze.id);
+            }
+            Self::PartlyDone(missed) => {
+                into.put("missed", missed);
+            }
             Self::RulesMoved { present } => {
                 into.put("present", present);
             }
@@ -323,6 +341,24 @@ impl Fault {
             _ => {}
         }
     }
+}
+
+fn frozen_face(freeze: &Freeze) -> Face {
+    let what = match freeze.selection.by {
+        By::All => "everything".to_owned(),
+        by => format!("{} {}", by.as_str(), freeze.selection.value),
+    };
+    let over = match freeze.until {
+        Some(until) => format!(
+            "It is over at {until}; an operator can lift it before with DELETE /v1/freezes/{}.",
+            freeze.id
+        ),
+        None => format!("An operator lifts it with DELETE /v1/freezes/{}.", freeze.id),
+    };
+    let mut face = Face::new(403, 9109, "frozen", "A freeze holds this")
+        .said(format!("Tokens of {what} are neither made nor changed: {}", freeze.reason), over);
+    face.should_retry = false;
+    face
 }
 
 fn request_face(error: &RequestError) -> Face {

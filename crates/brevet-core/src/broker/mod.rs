@@ -11,6 +11,7 @@ mod memory;
 mod mint;
 mod ports;
 mod session;
+mod switch;
 mod tend;
 mod verify;
 
@@ -22,6 +23,7 @@ pub use memory::{MOST_VISITS, Memory, VISIT_WINDOW};
 pub use mint::{Issued, mint, plan, planned_name};
 pub use ports::{Ports, Settings, Unreachable, Visitor};
 pub use session::{Said, Session};
+pub use switch::{Stop, everywhere};
 pub use tend::{Deed, Done, Found, Wanted, act, list, page};
 pub use verify::{
     MOST_CALLS, REMEMBER_ACTIVE, REMEMBER_INVALID, Validity, Where, lease_of, stand_in_id, verify,

@@ -80,6 +80,7 @@ impl Session {
                 in_force::forget(ports);
                 Err(Fault::Ledger(Refusal::RulesDiffer))
             }
+            Answer::Frozen(freeze) => Err(Fault::Frozen(freeze)),
             Answer::Refused(refusal) => Err(Fault::Ledger(refusal)),
             Answer::Failed(failure) if creates && failure.kind == FailureKind::Uncertain => {
                 Err(Fault::OutcomeUnknown(failure))

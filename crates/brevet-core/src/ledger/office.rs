@@ -10,6 +10,7 @@ mod change;
 mod create;
 mod drift;
 mod revoke;
+mod switch;
 
 use crate::sorted::SortedSet;
 use std::cell::{Cell, RefCell};
@@ -238,10 +239,27 @@ impl<S: Sql, C: Cloudflare, K: Clock> Office<S, C, K> {
                 self.settle()?;
                 Ok(Answer::Leases { leases: self.book.live_of(&grants, &owners, limit)?, total: None })
             }
-            // These two are the installation's own; no caller's request leads here.
+            // These are the installation's own; no caller's request leads here.
             Operation::TakeRules { .. } | Operation::CheckParents(_) if owner.is_some() => {
                 Ok(Answer::Refused(Refusal::NotFound))
             }
+            // And these an operator's.
+            Operation::Freeze(_)
+            | Operation::Lift(_)
+            | Operation::Freezes
+            | Operation::RevokeMany { .. }
+            | Operation::Job(_)
+                if owner.is_some() =>
+            {
+                Ok(Answer::Refused(Refusal::NotFound))
+            }
+            Operation::Freeze(freeze) => self.book.freeze(&freeze).map(|()| Answer::Done),
+            Operation::Lift(freeze) => self.lift(freeze),
+            Operation::Freezes => self.book.freezes(self.clock.now()).map(Answer::Freezes),
+            Operation::RevokeMany { job, selection, freeze } => {
+                self.revoke_many(job, &selection, freeze.as_ref())
+            }
+            Operation::Job(job) => self.job(job),
             Operation::TakeRules { json } => self.take_rules(&request.rules, &json),
             Operation::CheckParents(parents) => {
                 // This comes with every tick of the cron: a lost alarm is lost for so long at most.

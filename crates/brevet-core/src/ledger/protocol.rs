@@ -9,6 +9,7 @@ use crate::cloudflare::{Failure, Parents, TokenView};
 use crate::id::LeaseId;
 use crate::json::{FromJson, ToJson, record, variants, words};
 use crate::ledger::book::{After, Filter, LeaseKey, Page};
+use crate::ledger::freeze::{Freeze, JobLease, Selection};
 use crate::ledger::lease::{AsAsked, Lease};
 use crate::rulebook::RulesMark;
 use crate::secret::Secret;
@@ -94,6 +95,23 @@ pub enum Operation {
     CheckParents(Parents),
     /// Read the last such answer.
     Health,
+    /// Freeze.
+    Freeze(Freeze),
+    /// Take a freeze away.
+    Lift(LeaseId),
+    /// Read the freezes.
+    Freezes,
+    /// Revoke many leases.
+    RevokeMany {
+        /// The job's id.
+        job: LeaseId,
+        /// Which leases.
+        selection: Selection,
+        /// A freeze that is set before.
+        freeze: Option<Freeze>,
+    },
+    /// Read how far such a job is.
+    Job(LeaseId),
 }
 
 /// A change of a lease.
@@ -166,6 +184,12 @@ pub enum Answer {
         /// Their JSON.
         json: String,
     },
+    /// A freeze holds it.
+    Frozen(Box<Freeze>),
+    /// The freezes that hold.
+    Freezes(Vec<Freeze>),
+    /// The leases of a job.
+    Job(Vec<JobLease>),
     /// Refused by the books.
     Refused(Refusal),
     /// Cloudflare failed.
@@ -236,6 +260,11 @@ variants!(Operation {
     "live" => Live { grants: grants, owners: owners, limit: limit },
     "take_rules" => TakeRules { json: json },
     "check_parents" => CheckParents { 0: parents },
+    "freeze" => Freeze { 0: freeze },
+    "lift" => Lift { 0: freeze },
+    "freezes" => Freezes {},
+    "revoke_many" => RevokeMany { job: job, selection: selection, freeze: freeze },
+    "job" => Job { 0: job },
 });
 variants!(Change {
     "roll" => Roll {},
@@ -259,6 +288,9 @@ variants!(Answer {
     "leases" => Leases { leases: leases, total: total },
     "health" => Health { 0: health },
     "rules_newer" => RulesNewer { mark: mark, json: json },
+    "frozen" => Frozen { 0: freeze },
+    "freezes" => Freezes { 0: freezes },
+    "job" => Job { 0: leases },
     "refused" => Refused { 0: why },
     "failed" => Failed { 0: failure },
 });

@@ -10,7 +10,7 @@
 /// The trigger holds what no interleaving may break, whatever the code above it believes: an ended
 /// lease never lives again, every change counts the revision up, so that a write on a stale copy is
 /// refused, and a lease keeps its owner and its token.
-pub const STEPS: &[&[&str]] = &[LEASES, DUE];
+pub const STEPS: &[&[&str]] = &[LEASES, DUE, SWITCH];
 
 const LEASES: &[&str] = &[
     "CREATE TABLE IF NOT EXISTS lease (
@@ -56,4 +56,20 @@ const DUE: &[&str] = &[
     "INSERT OR IGNORE INTO due (key, kind, at, tries)
      SELECT id, iif(token_id IS NULL, 'reconcile', 'delete'), iif(state = 'active', expires_on, created), 0
      FROM lease WHERE state <> 'ended'",
+];
+
+const SWITCH: &[&str] = &[
+    "CREATE TABLE IF NOT EXISTS freeze (
+        id TEXT PRIMARY KEY,
+        kind TEXT NOT NULL,
+        value TEXT NOT NULL,
+        until INTEGER,
+        body TEXT NOT NULL
+    ) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS job (
+        job TEXT NOT NULL,
+        lease TEXT NOT NULL,
+        at INTEGER NOT NULL,
+        PRIMARY KEY (job, lease)
+    ) WITHOUT ROWID",
 ];

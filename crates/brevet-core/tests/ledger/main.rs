@@ -21,3 +21,4 @@ mod reading;
 mod revoking;
 mod rules;
 mod schema;
+mod switch;

@@ -28,6 +28,9 @@ impl<S: Sql, C: Cloudflare, K: Clock> Office<S, C, K> {
         if lease.revision != revision {
             return Ok(Answer::Refused(Refusal::Moved));
         }
+        if let Some(frozen) = self.frozen(&lease)? {
+            return Ok(frozen);
+        }
         match changed(&lease, change) {
             None => self.roll(id, token, parents).await,
             Some(wanted) => self.update(lease, token, wanted, parents).await,

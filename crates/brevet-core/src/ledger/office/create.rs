@@ -36,6 +36,9 @@ impl<S: Sql, C: Cloudflare, K: Clock> Office<S, C, K> {
         if self.book.find(LeaseKey::Lease(lease.id))?.is_some() {
             return Ok(Answer::Refused(Refusal::Moved));
         }
+        if let Some(frozen) = self.frozen(&lease)? {
+            return Ok(frozen);
+        }
         self.remember(parents)?;
         lease.begin(self.clock.now());
         self.book.insert(&lease)?;
