@@ -2,7 +2,7 @@
 // JavaScript and WebAssembly costs: one to read a request, one to answer, one per exchange.
 
 // The headers that Brevet reads, in the order in which they are handed over.
-const READ = ["authorization", "if-match", "content-encoding", "cf-connecting-ip"];
+const READ = ["authorization", "if-match", "content-encoding", "cf-connecting-ip", "idempotency-key"];
 
 // What Brevet reads of an answer.
 const ANSWERED = ["content-type", "location", "retry-after", "ratelimit", "ratelimit-policy"];

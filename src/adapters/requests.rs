@@ -16,7 +16,8 @@ pub(crate) async fn read(request: &JsValue) -> Option<Call> {
     call.if_match = parts.get(3).as_string();
     call.content_encoding = parts.get(4).as_string();
     call.address = parts.get(5).as_string();
-    let body = parts.get(6);
+    call.idempotency_key = parts.get(6).as_string();
+    let body = parts.get(7);
     call.body = if body.is_null() {
         Body::TooLong
     } else {

@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 use super::answer::{Reply, envelope, envelope_page};
 use super::shape::{policies, put_moment};
 use super::task::Task;
-use super::tokens::as_asked;
+use super::tokens::{as_asked, replayed};
 use super::{Inbound, nothing_else};
 
 /// Far beyond the 500 tokens that an account may have.
@@ -190,14 +190,16 @@ pub(super) fn create(inbound: &Inbound, account: &Account) -> Result<Task, Fault
         condition: asked.condition,
         surface: Surface::DropIn { account: account.name().to_owned() },
     };
-    Ok(Task::Mint { ask: Box::new(ask), asked: written })
+    Ok(Task::Mint { ask: Box::new(ask), asked: written, once: inbound.once("drop-in tokens")? })
 }
 
 /// The answer to [`create`].
 pub(super) fn created(issued: &Issued, now: Timestamp) -> Reply {
     let mut result = token(&issued.lease, None, now);
-    result.text("value", issued.value.expose());
-    envelope(&result)
+    if let Some(value) = &issued.value {
+        result.text("value", value.expose());
+    }
+    replayed(envelope(&result), issued.replayed)
 }
 
 /// What is asked of the token in the path. A reading has Cloudflare asked, and the books put right by its

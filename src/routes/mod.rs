@@ -15,7 +15,7 @@ mod verify;
 use std::net::IpAddr;
 
 use brevet_core::bearer::Bearer;
-use brevet_core::broker::{Fault, Ports, RequestError, Session, Visitor};
+use brevet_core::broker::{Fault, Once, Ports, RequestError, Session, Visitor};
 use brevet_core::json::read_object;
 use serde_json::{Map, Value};
 
@@ -29,6 +29,9 @@ pub const MOST_BODY_BYTES: usize = 2 * 1024 * 1024;
 /// The longest body of every route but the rules': a token with 64 policies and 400 groups has about
 /// 30 kB.
 pub const MOST_CALL_BYTES: usize = 64 * 1024;
+
+/// The longest idempotency key: what other APIs take, and four UUIDs have room in it.
+const LONGEST_KEY: usize = 255;
 
 /// A request's body, as far as it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +57,8 @@ pub struct Call {
     pub authorization: Option<String>,
     /// The header `If-Match`.
     pub if_match: Option<String>,
+    /// The header `Idempotency-Key`.
+    pub idempotency_key: Option<String>,
     /// The header `Content-Encoding`.
     pub content_encoding: Option<String>,
     /// The header `CF-Connecting-IP`, which Cloudflare sets.
@@ -81,6 +86,7 @@ impl Call {
             query: query.to_owned(),
             authorization: None,
             if_match: None,
+            idempotency_key: None,
             content_encoding: None,
             address: None,
             body: Body::Whole(Vec::new()),
@@ -94,6 +100,7 @@ pub(crate) struct Inbound {
     pub(crate) query: String,
     pub(crate) authorization: Option<String>,
     pub(crate) if_match: Option<String>,
+    idempotency_key: Option<String>,
     pub(crate) visitor: Visitor,
     encoded: bool,
     body: Body,
@@ -111,6 +118,7 @@ impl Inbound {
             query: call.query,
             authorization: call.authorization,
             if_match: call.if_match,
+            idempotency_key: call.idempotency_key,
             body: call.body,
         }
     }
@@ -136,6 +144,20 @@ impl Inbound {
     /// The body as a JSON object, or an empty one where there is no body.
     pub(crate) fn object_or_none(&self) -> Result<Map<String, Value>, Fault> {
         if self.bytes(MOST_CALL_BYTES)?.is_empty() { Ok(Map::new()) } else { self.object() }
+    }
+
+    /// What tells this request from another of the same caller by this route, where it has an idempotency
+    /// key.
+    pub(crate) fn once(&self, route: &'static str) -> Result<Option<Box<Once>>, Fault> {
+        let Some(key) = &self.idempotency_key else { return Ok(None) };
+        if !(1..=LONGEST_KEY).contains(&key.len()) || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(Fault::from(RequestError::Header(
+                "Idempotency-Key",
+                "1 to 255 visible ASCII characters, best a UUID",
+            )));
+        }
+        let body = self.bytes(MOST_CALL_BYTES)?.to_vec();
+        Ok(Some(Box::new(Once { route, key: key.clone(), body })))
     }
 
     /// The credential.

@@ -117,7 +117,7 @@ fn log<P: Ports>(ports: &P, fault: &Fault) {
             event
         }
         Fault::Unreachable(part) => part.event("unreachable"),
-        Fault::Upstream(failure) | Fault::OutcomeUnknown(failure) => {
+        Fault::Upstream(failure) | Fault::OutcomeUnknown { failure, .. } => {
             let mut event = Object::saying("event", "upstream");
             event.put("kind", &failure.kind).text("cause", &failure.cause);
             event

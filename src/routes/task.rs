@@ -3,7 +3,7 @@
 //! A route reads its request into a task and words the outcome; neither waits. That keeps the one
 //! state machine that does small: it is this file's.
 
-use brevet_core::broker::{self, Deed, Done, Fault, Found, Issued, Ports, Session};
+use brevet_core::broker::{self, Deed, Done, Fault, Found, Issued, Once, Ports, Session};
 use brevet_core::cloudflare::{Parents, TokenOwner};
 use brevet_core::ledger::book::{After, Filter, LeaseKey, Page};
 use brevet_core::ledger::lease::{AsAsked, Lease};
@@ -23,6 +23,8 @@ pub(super) enum Task {
         ask: Box<Ask>,
         /// What the caller wrote.
         asked: AsAsked,
+        /// The request, where it may be sent again.
+        once: Option<Box<Once>>,
     },
     /// Do something with a lease.
     Act {
@@ -86,8 +88,8 @@ pub(super) async fn perform<P: Ports>(
 ) -> Result<Outcome, Fault> {
     Ok(match task {
         Task::Say(reply) => Outcome::Said(reply),
-        Task::Mint { ask, asked } => {
-            let (issued, account) = broker::mint(ports, session, &ask, asked).await?;
+        Task::Mint { ask, asked, once } => {
+            let (issued, account) = broker::mint(ports, session, &ask, asked, once.as_deref()).await?;
             Outcome::Minted(Box::new(issued), Box::new(account))
         }
         Task::Act { within, key, deed } => {

@@ -34,13 +34,24 @@ fn ask(inbound: &Inbound) -> Result<(Ask, AsAsked), Fault> {
 /// `POST /v1/tokens`.
 pub(super) fn create(inbound: &Inbound) -> Result<Task, Fault> {
     let (ask, asked) = ask(inbound)?;
-    Ok(Task::Mint { ask: Box::new(ask), asked })
+    Ok(Task::Mint { ask: Box::new(ask), asked, once: inbound.once("tokens")? })
 }
 
 /// The answer to [`create`].
 pub(super) fn created(issued: &Issued, account: &Account) -> Reply {
-    let told = with_value(issued.value.expose(), &issued.lease, account, &issued.notes);
-    of_json(201, told).with("location", format!("/v1/leases/{}", issued.lease.id))
+    let Some(value) = &issued.value else {
+        let mut told = Object::new();
+        told.put("value_available", &false).put("lease", &shape::lease(&issued.lease, account));
+        return replayed(of_json(200, told), true);
+    };
+    let told = with_value(value.expose(), &issued.lease, account, &issued.notes);
+    let reply = of_json(201, told).with("location", format!("/v1/leases/{}", issued.lease.id));
+    replayed(reply, issued.replayed)
+}
+
+/// Marks the answer to a request that came before.
+pub(super) fn replayed(reply: Reply, replayed: bool) -> Reply {
+    if replayed { reply.with("idempotent-replayed", "true".to_owned()) } else { reply }
 }
 
 /// `POST /v1/plan`: the exact request that Cloudflare would be sent.

@@ -25,6 +25,7 @@ mod config;
 mod counts;
 mod dangerous;
 mod drop_in;
+mod idempotency;
 mod leases;
 mod listings;
 mod monitor;

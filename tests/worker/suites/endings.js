@@ -63,6 +63,32 @@ export default () => describe("endings", () => {
     assert.deepEqual(calls, []);
   });
 
+  it("fifty requests at once with one key make one token", async () => {
+    const before = (await stage.standIn.calls()).at(-1)?.number ?? 0;
+    const headers = { "idempotency-key": crypto.randomUUID() };
+    const send = () => stage.ask("POST", "/v1/tokens", { as: "ci", headers, body: purge });
+    const answers = await Promise.all(Array.from({ length: 50 }, send));
+    const [made, others] = [answers.filter(({ status }) => status === 201), answers.filter(({ status }) => status !== 201)];
+    assert.ok(made.length >= 1, answers[0].text);
+    assert.equal(new Set(made.map(({ json }) => json.lease.id)).size, 1, "one lease");
+    assert.equal(new Set(made.map(({ json }) => json.value)).size, made.length, "each value once");
+    for (const answer of others) {
+      // Under way, or too late for one of the three values that are given again.
+      if (answer.status === 409) assert.equal(answer.json.type, "urn:brevet:problem:in-flight");
+      else assert.deepEqual([answer.status, answer.json.value_available], [200, false], answer.text);
+    }
+    const creates = async () => (await stage.standIn.calls(`?after=${before}`)).filter(({ method }) => method === "POST").length;
+    assert.equal(await creates(), 1);
+    const again = await send();
+    assert.ok(again.status === 201 || again.json.value_available === false, again.text);
+    assert.equal(again.json.lease.id, made[0].json.lease.id);
+    assert.equal(again.headers["idempotent-replayed"], "true");
+    assert.equal(await creates(), 1);
+    await stage.refuse("POST", "/v1/tokens", { as: "ci", headers, body: { ...purge, ttl: 61 } }, {
+      status: 422, kind: "idempotency-key-reused", why: /another body/, next: /new key/,
+    });
+  });
+
   it("all of an account's tokens are revoked at once, and a mint in the same second is refused", async (test) => {
     await stage.standIn.settings({ quota_account: MOST + 10 });
     const made = [];

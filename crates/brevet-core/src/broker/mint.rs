@@ -4,9 +4,11 @@ use crate::broker::fault::Fault;
 use crate::broker::ports::Ports;
 use crate::broker::session::{Said, Session};
 use crate::cloudflare::Parents;
+use crate::hex;
 use crate::id::LeaseId;
+use crate::ledger::claim::Claim;
 use crate::ledger::lease::{AsAsked, Lease, State};
-use crate::ledger::name::token_name;
+use crate::ledger::name::{Pepper, token_name};
 use crate::ledger::protocol::{Answer, Operation, Refusal};
 use crate::policy::{Account, Ask, Grant};
 use crate::secret::Secret;
@@ -14,13 +16,38 @@ use crate::secret::Secret;
 /// How often a request is decided: once more where the ledger has later rules, and never a third time.
 pub(super) const MOST_DECISIONS: usize = 2;
 
+/// A request to make a token that may be sent again.
+#[derive(Debug)]
+pub struct Once {
+    /// The route it came by: the same key on another route is another.
+    pub route: &'static str,
+    /// The caller's key, 1 to 255 visible characters.
+    pub key: String,
+    /// The body, as it came.
+    pub body: Vec<u8>,
+}
+
+impl Once {
+    fn claim(&self, pepper: &Pepper, owner: &str) -> Claim {
+        let (route, key) = (self.route.as_bytes(), self.key.as_bytes());
+        Claim {
+            key: hex::encode(
+                &pepper.keyed_hash("brevet idempotency key v1", &[owner.as_bytes(), route, key]),
+            ),
+            body: hex::encode(&pepper.keyed_hash("brevet idempotency body v1", &[&self.body])),
+        }
+    }
+}
+
 /// A token made or rolled, with its value.
 #[derive(Debug)]
 pub struct Issued {
     /// The lease.
     pub lease: Box<Lease>,
-    /// The value, for the only time.
-    pub value: Secret,
+    /// The value, for the only time; none where the request came too late to get one again.
+    pub value: Option<Secret>,
+    /// Whether an earlier request with the same key made it.
+    pub replayed: bool,
     /// What the caller should know of how it was decided, for people.
     pub notes: Vec<String>,
 }
@@ -49,22 +76,37 @@ pub async fn mint<P: Ports>(
     session: &mut Session,
     ask: &Ask,
     asked: AsAsked,
+    once: Option<&Once>,
 ) -> Result<(Issued, Account), Fault> {
     for _ in 0..MOST_DECISIONS {
         let grant = plan(ports, session, ask)?;
         let lease = intent(ports, session, &grant, asked.clone())?;
+        let id = lease.id;
         let parents = parents_of(grant.account());
-        let operation = Operation::Create { lease, parents };
-        match session.ask(ports, grant.account().owner(), operation).await? {
-            Said::Answer(Answer::Valued { lease, value }) => {
-                let notes = grant.notes().iter().map(ToString::to_string).collect();
-                return Ok((Issued { lease, value: value.0, notes }, grant.account().clone()));
-            }
+        let owner = session.caller.owner();
+        let claim =
+            once.zip(ports.settings().pepper.as_ref()).map(|(once, pepper)| once.claim(pepper, &owner));
+        let operation = Operation::Create { lease, parents, claim };
+        let said = session.ask(ports, grant.account().owner(), operation).await;
+        let (lease, value) = match said.map_err(|fault| repeatable(fault, once.is_some()))? {
+            Said::Answer(Answer::Valued { lease, value }) => (lease, Some(value.0)),
+            Said::Answer(Answer::Lease { lease, .. }) if once.is_some() => (lease, None),
             Said::Answer(_) => return Err(Fault::Ledger(Refusal::Protocol)),
-            Said::Again => {}
-        }
+            Said::Again => continue,
+        };
+        let notes = grant.notes().iter().map(ToString::to_string).collect();
+        let replayed = lease.id != id;
+        return Ok((Issued { lease, value, replayed, notes }, grant.account().clone()));
     }
     Err(Fault::Ledger(Refusal::RulesDiffer))
+}
+
+/// With a key, a create whose outcome is unknown may be sent again.
+fn repeatable(fault: Fault, keyed: bool) -> Fault {
+    match fault {
+        Fault::OutcomeUnknown { failure, .. } => Fault::OutcomeUnknown { failure, keyed },
+        fault => fault,
+    }
 }
 
 /// A name as the token would have it at Cloudflare. The id in it is drawn anew for every create.

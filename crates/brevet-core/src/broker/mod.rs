@@ -4,6 +4,7 @@
 
 mod configure;
 mod difference;
+mod face;
 mod fault;
 mod health;
 mod in_force;
@@ -16,11 +17,12 @@ mod tend;
 mod verify;
 
 pub use configure::{Configurer, Pushed, Removal, configurer, lint, push, versions};
-pub use fault::{BadRules, Face, Fault, LeftLeases, NoRules, RequestError};
+pub use face::Face;
+pub use fault::{BadRules, Fault, LeftLeases, NoRules, RequestError};
 pub use health::{AccountHealth, check_parents, readiness};
 pub use in_force::{InForce, LONGEST_WITHOUT_REGISTER, RECHECK, forget, load, take};
 pub use memory::{MOST_VISITS, Memory, VISIT_WINDOW};
-pub use mint::{Issued, mint, plan, planned_name};
+pub use mint::{Issued, Once, mint, plan, planned_name};
 pub use ports::{Ports, Settings, Unreachable, Visitor};
 pub use session::{Said, Session};
 pub use switch::{Stop, everywhere};

@@ -83,7 +83,7 @@ impl Session {
             Answer::Frozen(freeze) => Err(Fault::Frozen(freeze)),
             Answer::Refused(refusal) => Err(Fault::Ledger(refusal)),
             Answer::Failed(failure) if creates && failure.kind == FailureKind::Uncertain => {
-                Err(Fault::OutcomeUnknown(failure))
+                Err(Fault::OutcomeUnknown { failure, keyed: false })
             }
             Answer::Failed(failure) => Err(Fault::Upstream(failure)),
             answer => Ok(Said::Answer(answer)),

@@ -3,9 +3,10 @@
 //! A lease row is written before the token is created and completed after, so that a lost answer
 //! leaves no token that nobody knows of. The value of a token is never written.
 //!
-//! Not here yet, and given room: idempotency keys, quota, the sweep, the journal.
+//! Not here yet, and given room: quota, the sweep, the journal.
 
 pub mod book;
+pub mod claim;
 pub mod due;
 pub mod freeze;
 pub mod lease;

@@ -209,7 +209,7 @@ impl<S: Sql, C: Cloudflare, K: Clock> Office<S, C, K> {
     async fn answer(&self, request: Request) -> Result<Answer, SqlError> {
         let owner = request.owner.as_deref();
         match request.operation {
-            Operation::Create { lease, parents } => self.create(owner, lease, &parents).await,
+            Operation::Create { lease, parents, claim } => self.create(owner, lease, &parents, claim).await,
             Operation::Change { lease, revision, parents, change } => {
                 self.change(owner, lease, revision, &parents, *change).await
             }

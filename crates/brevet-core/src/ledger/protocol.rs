@@ -9,6 +9,7 @@ use crate::cloudflare::{Failure, Parents, TokenView};
 use crate::id::LeaseId;
 use crate::json::{FromJson, ToJson, record, variants, words};
 use crate::ledger::book::{After, Filter, LeaseKey, Page};
+use crate::ledger::claim::Claim;
 use crate::ledger::freeze::{Freeze, JobLease, Selection};
 use crate::ledger::lease::{AsAsked, Lease};
 use crate::rulebook::RulesMark;
@@ -40,6 +41,8 @@ pub enum Operation {
         lease: Box<Lease>,
         /// The parent token's secret.
         parents: Parents,
+        /// With a claim, the same request sent again makes no second token.
+        claim: Option<Claim>,
     },
     /// Change a lease that was read before.
     Change {
@@ -208,6 +211,10 @@ pub enum Refusal {
     Busy,
     /// The lease was changed since it was read.
     Moved,
+    /// The idempotency key came with another body before.
+    KeyReused,
+    /// The request that first came with this idempotency key is not settled yet.
+    InFlight,
     /// The lease is in a state in which it cannot be changed.
     NotActive,
     /// The Worker's rules have this ledger's version and other contents: one of them was tampered with.
@@ -251,7 +258,7 @@ impl FromJson for ShownOnce {
 record!(Request { protocol, rules, owner, operation });
 variants!(Operation {
     "health" => Health {},
-    "create" => Create { lease: lease, parents: parents },
+    "create" => Create { lease: lease, parents: parents, claim: claim },
     "change" => Change { lease: lease, revision: revision, parents: parents, change: change },
     "revoke" => Revoke { key: key, parents: parents },
     "read" => Read { key: key, ask_cloudflare: ask_cloudflare },
@@ -299,6 +306,8 @@ words!(Refusal {
     Ended = "ended",
     Busy = "busy",
     Moved = "moved",
+    KeyReused = "key_reused",
+    InFlight = "in_flight",
     NotActive = "not_active",
     RulesDiffer = "rules_differ",
     Protocol = "protocol",

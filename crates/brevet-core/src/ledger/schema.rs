@@ -10,7 +10,7 @@
 /// The trigger holds what no interleaving may break, whatever the code above it believes: an ended
 /// lease never lives again, every change counts the revision up, so that a write on a stale copy is
 /// refused, and a lease keeps its owner and its token.
-pub const STEPS: &[&[&str]] = &[LEASES, DUE, SWITCH];
+pub const STEPS: &[&[&str]] = &[LEASES, DUE, SWITCH, CLAIMS];
 
 const LEASES: &[&str] = &[
     "CREATE TABLE IF NOT EXISTS lease (
@@ -72,4 +72,15 @@ const SWITCH: &[&str] = &[
         at INTEGER NOT NULL,
         PRIMARY KEY (job, lease)
     ) WITHOUT ROWID",
+];
+
+const CLAIMS: &[&str] = &[
+    "CREATE TABLE IF NOT EXISTS claim (
+        key TEXT PRIMARY KEY,
+        body TEXT NOT NULL,
+        lease TEXT NOT NULL,
+        replays INTEGER NOT NULL,
+        at INTEGER NOT NULL
+    ) WITHOUT ROWID",
+    "CREATE INDEX IF NOT EXISTS claim_by_time ON claim (at)",
 ];

@@ -13,6 +13,7 @@ mod support;
 mod alarm;
 mod book;
 mod changing;
+mod claims;
 mod creating;
 mod interleavings;
 mod ownership;

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use brevet_core::cloudflare::{Parents, TokenOwner};
 use brevet_core::id::LeaseId;
 use brevet_core::ledger::book::{Book, LeaseKey};
+use brevet_core::ledger::claim::Claim;
 use brevet_core::ledger::lease::{AsAsked, Lease, State};
 use brevet_core::ledger::name::{Pepper, token_name};
 use brevet_core::ledger::office::{Clock, Notice, Office};
@@ -90,7 +91,13 @@ impl Bench {
 
     /// The operation that makes the lease of this number.
     pub(crate) fn create(&self, number: u8, owner: &str) -> Operation {
-        Operation::Create { lease: Box::new(intent(number, owner, self.clock.now())), parents: parents() }
+        self.create_with(number, owner, None)
+    }
+
+    /// The same, with an idempotency key.
+    pub(crate) fn create_with(&self, number: u8, owner: &str, claim: Option<Claim>) -> Operation {
+        let lease = Box::new(intent(number, owner, self.clock.now()));
+        Operation::Create { lease, parents: parents(), claim }
     }
 
     pub(crate) fn row(&self, id: LeaseId) -> Option<Lease> {

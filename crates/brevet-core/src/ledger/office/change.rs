@@ -37,7 +37,12 @@ impl<S: Sql, C: Cloudflare, K: Clock> Office<S, C, K> {
         }
     }
 
-    async fn roll(&self, id: LeaseId, token: TokenId, parents: &Parents) -> Result<Answer, SqlError> {
+    pub(super) async fn roll(
+        &self,
+        id: LeaseId,
+        token: TokenId,
+        parents: &Parents,
+    ) -> Result<Answer, SqlError> {
         match self.cloudflare.roll(self.owner, parents, token).await {
             Ok(value) => {
                 let mut lease = self.present(id)?;

@@ -3,9 +3,11 @@
 use crate::cloudflare::{Cloudflare, Failure, FailureKind, Minted, Parents};
 use crate::id::LeaseId;
 use crate::ledger::book::LeaseKey;
+use crate::ledger::claim::{Claim, MOST_REPLAYS, VALUE_FOR};
 use crate::ledger::due::Errand;
 use crate::ledger::lease::{End, Lease, State};
 use crate::ledger::office::alarm::FIRST_PAUSE;
+use crate::ledger::office::revoke::Settled;
 use crate::ledger::office::{CREATE_TAKES, Clock, Hold, Notice, Office, drift};
 use crate::ledger::protocol::{Answer, Refusal, ShownOnce};
 use crate::ledger::sql::{Sql, SqlError};
@@ -26,6 +28,7 @@ impl<S: Sql, C: Cloudflare, K: Clock> Office<S, C, K> {
         owner: Option<&str>,
         mut lease: Box<Lease>,
         parents: &Parents,
+        claim: Option<Claim>,
     ) -> Result<Answer, SqlError> {
         // Nobody writes a lease into somebody else's name.
         if owner.is_some_and(|owner| owner != lease.owner) {
@@ -39,9 +42,17 @@ impl<S: Sql, C: Cloudflare, K: Clock> Office<S, C, K> {
         if let Some(frozen) = self.frozen(&lease)? {
             return Ok(frozen);
         }
+        if let Some(claim) = &claim
+            && let Some(answer) = self.again(claim, &lease.owner, parents).await?
+        {
+            return Ok(answer);
+        }
         self.remember(parents)?;
         lease.begin(self.clock.now());
         self.book.insert(&lease)?;
+        if let Some(claim) = &claim {
+            self.book.claim(claim, lease.id, lease.created)?;
+        }
         self.schedule(lease.id, Errand::Reconcile, lease.created.plus(CREATE_TAKES))?;
         match self.cloudflare.create(self.owner, parents, &lease.spec()).await {
             Ok(minted) => self.complete(&lease, minted, parents).await,
@@ -52,6 +63,37 @@ impl<S: Sql, C: Cloudflare, K: Clock> Office<S, C, K> {
                 self.finish(lease.id, End::NeverCreated)?;
                 Ok(Answer::Failed(failure))
             }
+        }
+    }
+
+    /// The answer to a request that came before with this key; none where nothing is left of it.
+    async fn again(&self, claim: &Claim, owner: &str, parents: &Parents) -> Result<Option<Answer>, SqlError> {
+        let Some(claimed) = self.book.claimed(&claim.key, self.clock.now())? else { return Ok(None) };
+        let lease = self.present(claimed.lease)?;
+        // The key's hash has the caller in it; that is looked at once more, for this gives out a value.
+        if claimed.body != claim.body || lease.owner != owner {
+            return Ok(Some(Answer::Refused(Refusal::KeyReused)));
+        }
+        let Some(_hold) = Hold::take(&self.busy, lease.id) else {
+            return Ok(Some(Answer::Refused(Refusal::InFlight)));
+        };
+        match (lease.state, lease.token_id) {
+            (State::Ended, _) if lease.end == Some(End::NeverCreated) => Ok(None),
+            // Its answer was lost: what there is of it goes before it is made anew.
+            (State::Pending, _) => Ok(match self.settle_create(&lease, parents).await? {
+                Settled::Ended(_) => None,
+                Settled::Open => Some(Answer::Refused(Refusal::InFlight)),
+                Settled::Failed(failure) => Some(Answer::Failed(failure)),
+            }),
+            // No value is kept, so there is a new one, as long as somebody may still wait for it.
+            (State::Active, Some(token))
+                if claimed.replays < MOST_REPLAYS
+                    && self.clock.now().since(lease.created) <= i64::from(VALUE_FOR.get()) =>
+            {
+                self.book.count_replay(&claim.key)?;
+                self.roll(lease.id, token, parents).await.map(Some)
+            }
+            _ => Ok(Some(Answer::Lease { lease, view: None })),
         }
     }
 
