@@ -94,7 +94,7 @@ fn every_problem_is_in_a_table_and_no_other() {
     let missing: Vec<_> = known.difference(&documented).collect();
     assert!(missing.is_empty(), "not documented: {missing:?}");
     // The rest is made in one place.
-    let faults = page("crates/brevet-core/src/broker/fault.rs");
+    let faults = page("crates/brevet-core/src/broker/face.rs");
     for name in documented.difference(&known) {
         assert!(faults.contains(&format!("\"{name}\"")), "{name} is no problem of Brevet's");
     }
