@@ -102,6 +102,7 @@ impl Desk {
         };
         let secrets = EnvSecrets::of(&self.env);
         let development = config::is_development(|name| secrets.get(name));
+        let pepper = config::settings(|name| secrets.get(name)).pepper;
         let cloudflare = match config::cloud(&secrets, development, Fetch, Circuits::default()) {
             Ok(cloudflare) => cloudflare,
             Err(failure) => {
@@ -110,7 +111,7 @@ impl Desk {
             }
         };
         let office =
-            Rc::new(Office::new(owner, book, cloudflare, RuntimeClock(self.state.storage().clone())));
+            Rc::new(Office::new(owner, book, cloudflare, RuntimeClock(self.state.storage().clone()), pepper));
         drop(self.office.set(Rc::clone(&office)));
         Ok(office)
     }

@@ -1,6 +1,7 @@
 //! The route table. A route takes a request apart, asks the core, and words the answer.
 
 mod answer;
+mod audit;
 mod config;
 mod dropin;
 mod leases;

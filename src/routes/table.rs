@@ -8,7 +8,7 @@ use super::config::{self, Config};
 use super::dropin::{self, Of};
 use super::switch::{self, Switch};
 use super::task::{Outcome, Task, perform};
-use super::{Call, Inbound, leases, monitor, tokens, verify};
+use super::{Call, Inbound, audit, leases, monitor, tokens, verify};
 
 /// What a path stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +23,7 @@ enum Route<'a> {
     Lease(&'a str),
     Renew(&'a str),
     Roll(&'a str),
+    Audit,
     WhoAmI,
     Templates,
     PermissionGroups,
@@ -60,6 +61,7 @@ fn route(path: &str) -> Result<Route<'_>, RequestError> {
             ["leases", id] => Route::Lease(id),
             ["leases", id, "renew"] => Route::Renew(id),
             ["leases", id, "roll"] => Route::Roll(id),
+            ["audit"] => Route::Audit,
             ["whoami"] => Route::WhoAmI,
             ["templates"] => Route::Templates,
             ["permission-groups"] => Route::PermissionGroups,
@@ -170,6 +172,7 @@ fn task_of<P: Ports>(
         Route::Renew(id) => leases::act(id, leases::renewal(inbound)?),
         Route::Roll(id) => leases::act(id, leases::roll(inbound)?),
         Route::Switch(what) => switch::order(ports, session, inbound, what),
+        Route::Audit => audit::list(session, inbound),
         Route::WhoAmI => say(tokens::who_am_i(session)),
         Route::Templates => say(tokens::templates(session)),
         Route::PermissionGroups => say(tokens::permission_groups(session, inbound)?),
@@ -210,6 +213,7 @@ fn word<P: Ports>(
         Outcome::Done(done) => leases::acted(&session.in_force, &done, inbound.method == "GET"),
         Outcome::Listed(found, next) => leases::listed(&found, next),
         Outcome::Paged(leases, total, page) => dropin::listed(&leases, total, &page, now),
+        Outcome::Journal(account, entries) => audit::listed(&account, &entries),
         Outcome::Everywhere(operation, answers) => switch::told(&operation, &answers)?,
         Outcome::Groups(groups) => dropin::permission_groups(inbound, &groups),
     })
@@ -255,6 +259,7 @@ mod tests {
             ("/v1/leases/x", Route::Lease("x")),
             ("/v1/leases/x/renew", Route::Renew("x")),
             ("/v1/leases/x/roll", Route::Roll("x")),
+            ("/v1/audit", Route::Audit),
             ("/v1/whoami", Route::WhoAmI),
             ("/v1/templates", Route::Templates),
             ("/v1/permission-groups", Route::PermissionGroups),

@@ -3,11 +3,12 @@
 //! A route reads its request into a task and words the outcome; neither waits. That keeps the one
 //! state machine that does small: it is this file's.
 
-use brevet_core::broker::{self, Deed, Done, Fault, Found, Issued, Once, Ports, Session};
+use brevet_core::broker::{self, Deed, Done, Fault, Found, Issued, Once, Ports, Said, Session};
 use brevet_core::cloudflare::{Parents, TokenOwner};
 use brevet_core::ledger::book::{After, Filter, LeaseKey, Page};
+use brevet_core::ledger::journal::Kept;
 use brevet_core::ledger::lease::{AsAsked, Lease};
-use brevet_core::ledger::protocol::{Answer, Operation};
+use brevet_core::ledger::protocol::{Answer, Operation, Refusal};
 use brevet_core::policy::{Account, Ask};
 use serde_json::Value;
 
@@ -53,6 +54,13 @@ pub(super) enum Task {
         /// Which page.
         page: Page,
     },
+    /// Read the journal of one account.
+    Journal {
+        /// The account.
+        account: Box<Account>,
+        /// Which entries.
+        operation: Box<Operation>,
+    },
     /// Ask every ledger the same.
     Everywhere(Box<Operation>),
     /// Ask Cloudflare for its permission groups.
@@ -74,6 +82,8 @@ pub(super) enum Outcome {
     Listed(Vec<Found>, Option<(String, After)>),
     /// See [`Task::Page`].
     Paged(Vec<Lease>, u32, Page),
+    /// See [`Task::Journal`].
+    Journal(Box<Account>, Vec<Kept>),
     /// See [`Task::Everywhere`].
     Everywhere(Box<Operation>, Vec<(Account, Answer)>),
     /// See [`Task::Groups`].
@@ -103,6 +113,12 @@ pub(super) async fn perform<P: Ports>(
         Task::Page { account, page } => {
             let (leases, total) = broker::page(ports, session, &account, page.clone()).await?;
             Outcome::Paged(leases, total, page)
+        }
+        Task::Journal { account, operation } => {
+            match session.ask(ports, account.owner(), *operation).await? {
+                Said::Answer(Answer::Journal(entries)) => Outcome::Journal(account, entries),
+                _ => return Err(Fault::Ledger(Refusal::Protocol)),
+            }
         }
         Task::Everywhere(operation) => {
             let answers = broker::everywhere(ports, session, &operation).await?;

@@ -235,7 +235,13 @@ impl Installation {
             let mut books = self.books.borrow_mut();
             let sql = books.entry(name.clone()).or_insert_with(|| Rc::new(NativeSql::new()));
             let book = Book::open(Rc::clone(sql)).unwrap();
-            let office = Rc::new(Office::new(owner, book, self.stage.upstream(), StageClock(self.stage)));
+            let office = Rc::new(Office::new(
+                owner,
+                book,
+                self.stage.upstream(),
+                StageClock(self.stage),
+                self.settings.pepper.clone(),
+            ));
             self.ledgers.borrow_mut().insert(name, Rc::clone(&office));
             office
         });

@@ -21,6 +21,7 @@ mod sql;
 mod stage;
 
 mod anything;
+mod audit;
 mod config;
 mod counts;
 mod dangerous;

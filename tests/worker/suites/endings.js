@@ -61,6 +61,20 @@ export default () => describe("endings", () => {
     assert.ok(await isThere(longer.token_id), "what lives is left alone");
     const { calls } = await stage.upstream(async () => {});
     assert.deepEqual(calls, []);
+
+    // The journal says so, through the crash, and each entry stands on the one before.
+    const audit = await stage.ask("GET", "/v1/audit?account=main&limit=100", { as: "root" });
+    assert.equal(audit.status, 200, audit.text);
+    const events = (id) => audit.json.entries.filter(({ entry }) => entry.lease === id).map(({ entry }) => entry.event).reverse();
+    assert.deepEqual(events(brief.json.lease.id), ["created", "expired"]);
+    assert.deepEqual(events(revoked.id), ["created", "revoking", "revoked"]);
+    assert.equal(events(leases[0].id).at(-1), "never_created");
+    const seqs = audit.json.entries.map(({ seq }) => seq);
+    assert.deepEqual(seqs, seqs.map((_, at) => seqs.length - at));
+    assert.equal(new Set(audit.json.entries.map(({ mac }) => mac)).size, seqs.length);
+    const own = await stage.ask("GET", `/v1/audit?account=main&lease=${revoked.id}`, { as: "ci" });
+    assert.deepEqual(own.json.entries.map(({ entry }) => entry.by), ["brevet", "client:ci", "client:ci"]);
+    assert.deepEqual((await stage.ask("GET", "/v1/audit?account=main", { as: "edge-purger" })).json.entries, []);
   });
 
   it("fifty requests at once with one key make one token", async () => {

@@ -263,8 +263,13 @@ async fn ask<P: Ports>(
     owner: TokenOwner,
     operation: Operation,
 ) -> Result<Answer, Fault> {
-    let request =
-        Request { protocol: PROTOCOL, rules: session.in_force.mark.clone(), owner: None, operation };
+    let request = Request {
+        protocol: PROTOCOL,
+        rules: session.in_force.mark.clone(),
+        owner: None,
+        by: Some(session.caller.owner()),
+        operation,
+    };
     ports.ledger(owner, &request).await.map_err(Fault::from)
 }
 

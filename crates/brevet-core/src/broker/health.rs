@@ -17,7 +17,7 @@ pub struct AccountHealth {
 }
 
 fn question(in_force: &InForce, operation: Operation) -> Request {
-    Request { protocol: PROTOCOL, rules: in_force.mark.clone(), owner: None, operation }
+    Request { protocol: PROTOCOL, rules: in_force.mark.clone(), owner: None, by: None, operation }
 }
 
 async fn health_of<P: Ports>(ports: &P, owner: TokenOwner, request: &Request) -> Option<ParentHealth> {

@@ -69,8 +69,13 @@ impl Session {
         operation: Operation,
     ) -> Result<Said, Fault> {
         let creates = matches!(operation, Operation::Create { .. });
-        let request =
-            Request { protocol: PROTOCOL, rules: self.in_force.mark.clone(), owner: self.owner(), operation };
+        let request = Request {
+            protocol: PROTOCOL,
+            rules: self.in_force.mark.clone(),
+            owner: self.owner(),
+            by: Some(self.caller.owner()),
+            operation,
+        };
         match ports.ledger(ledger, &request).await.map_err(Fault::from)? {
             Answer::RulesNewer { mark, json } => {
                 self.move_to(ports, mark, json)?;

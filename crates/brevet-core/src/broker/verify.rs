@@ -193,6 +193,7 @@ pub async fn lease_of<P: Ports>(
     let (Some(at), Some(token)) = (validity.at, validity.id) else { return Ok(None) };
     let request = Request {
         protocol: PROTOCOL,
+        by: None,
         rules: in_force.mark.clone(),
         owner,
         operation: Operation::Read { key: LeaseKey::Token(token), ask_cloudflare: None },

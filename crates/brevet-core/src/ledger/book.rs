@@ -147,22 +147,22 @@ impl<S: Sql> Book<S> {
         }
     }
 
-    /// Marks the leases whose time is up as ended, and tells how many there were. A row that cannot
+    /// Marks the leases whose time is up as ended, and gives them. A row that cannot
     /// be read (a later build wrote it) stays as it is: it must not keep the others from being ended.
     ///
     /// # Errors
     /// The database's.
-    pub fn settle_expired(&self, now: Timestamp) -> Result<usize, SqlError> {
+    pub fn settle_expired(&self, now: Timestamp) -> Result<Vec<Lease>, SqlError> {
         let rows = self
             .sql
             .run("SELECT body FROM lease WHERE state <> 'ended' AND expires_on <= ?", &[now.unix().into()])?;
-        let mut settled = 0;
+        let mut settled = Vec::new();
         for mut lease in rows.iter().filter_map(|row| lease_of(row).ok()) {
             let end = if lease.token_id.is_none() { End::NeverCreated } else { End::Expired };
             lease.finish(end, lease.expires_on);
             lease.revision = lease.revision.saturating_add(1);
             self.replace(&lease)?;
-            settled += 1;
+            settled.push(lease);
         }
         Ok(settled)
     }

@@ -11,6 +11,7 @@ use crate::json::{FromJson, ToJson, record, variants, words};
 use crate::ledger::book::{After, Filter, LeaseKey, Page};
 use crate::ledger::claim::Claim;
 use crate::ledger::freeze::{Freeze, JobLease, Selection};
+use crate::ledger::journal::{EntryFilter, Kept};
 use crate::ledger::lease::{AsAsked, Lease};
 use crate::rulebook::RulesMark;
 use crate::secret::Secret;
@@ -28,6 +29,8 @@ pub struct Request {
     pub rules: RulesMark,
     /// Whose leases the caller may touch: an owner, or all of them where there is none (an operator).
     pub owner: Option<String>,
+    /// Who asks, for the journal; the installation itself where there is none.
+    pub by: Option<String>,
     /// What is asked.
     pub operation: Operation,
 }
@@ -115,6 +118,13 @@ pub enum Operation {
     },
     /// Read how far such a job is.
     Job(LeaseId),
+    /// Read the journal, newest first.
+    Journal {
+        /// Which entries.
+        filter: EntryFilter,
+        /// How many at most.
+        limit: u32,
+    },
 }
 
 /// A change of a lease.
@@ -193,6 +203,8 @@ pub enum Answer {
     Freezes(Vec<Freeze>),
     /// The leases of a job.
     Job(Vec<JobLease>),
+    /// Entries of the journal.
+    Journal(Vec<Kept>),
     /// Refused by the books.
     Refused(Refusal),
     /// Cloudflare failed.
@@ -255,7 +267,7 @@ impl FromJson for ShownOnce {
     }
 }
 
-record!(Request { protocol, rules, owner, operation });
+record!(Request { protocol, rules, owner, by, operation });
 variants!(Operation {
     "health" => Health {},
     "create" => Create { lease: lease, parents: parents, claim: claim },
@@ -272,6 +284,7 @@ variants!(Operation {
     "freezes" => Freezes {},
     "revoke_many" => RevokeMany { job: job, selection: selection, freeze: freeze },
     "job" => Job { 0: job },
+    "journal" => Journal { filter: filter, limit: limit },
 });
 variants!(Change {
     "roll" => Roll {},
@@ -298,6 +311,7 @@ variants!(Answer {
     "frozen" => Frozen { 0: freeze },
     "freezes" => Freezes { 0: freezes },
     "job" => Job { 0: leases },
+    "journal" => Journal { 0: entries },
     "refused" => Refused { 0: why },
     "failed" => Failed { 0: failure },
 });

@@ -10,7 +10,7 @@
 /// The trigger holds what no interleaving may break, whatever the code above it believes: an ended
 /// lease never lives again, every change counts the revision up, so that a write on a stale copy is
 /// refused, and a lease keeps its owner and its token.
-pub const STEPS: &[&[&str]] = &[LEASES, DUE, SWITCH, CLAIMS];
+pub const STEPS: &[&[&str]] = &[LEASES, DUE, SWITCH, CLAIMS, JOURNAL];
 
 const LEASES: &[&str] = &[
     "CREATE TABLE IF NOT EXISTS lease (
@@ -83,4 +83,22 @@ const CLAIMS: &[&str] = &[
         at INTEGER NOT NULL
     ) WITHOUT ROWID",
     "CREATE INDEX IF NOT EXISTS claim_by_time ON claim (at)",
+];
+
+/// Entries are never changed: the triggers hold that against a defect of ours. Whoever can alter the
+/// database meets the chain.
+const JOURNAL: &[&str] = &[
+    "CREATE TABLE IF NOT EXISTS journal (
+        seq INTEGER PRIMARY KEY,
+        at INTEGER NOT NULL,
+        event TEXT NOT NULL,
+        owner TEXT,
+        lease TEXT,
+        body TEXT NOT NULL,
+        mac TEXT NOT NULL
+    )",
+    "CREATE INDEX IF NOT EXISTS journal_by_owner ON journal (owner, seq) WHERE owner IS NOT NULL",
+    "CREATE INDEX IF NOT EXISTS journal_by_lease ON journal (lease, seq) WHERE lease IS NOT NULL",
+    "CREATE TRIGGER IF NOT EXISTS journal_stands BEFORE UPDATE ON journal
+     BEGIN SELECT RAISE(ABORT, 'the journal is not changed'); END",
 ];

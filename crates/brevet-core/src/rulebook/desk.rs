@@ -94,7 +94,7 @@ async fn deliver<S: Sql, E: Errands>(register: &Register<S>, errands: &E) -> Res
             continue;
         };
         let operation = Operation::TakeRules { json: json.clone() };
-        let request = Request { protocol: PROTOCOL, rules: mark.clone(), owner: None, operation };
+        let request = Request { protocol: PROTOCOL, rules: mark.clone(), owner: None, by: None, operation };
         if let Some(Answer::Done) = errands.ask_ledger(owner, &request).await {
             register.delivered(&name, &mark)?;
         } else {

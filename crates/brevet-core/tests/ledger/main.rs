@@ -16,6 +16,7 @@ mod changing;
 mod claims;
 mod creating;
 mod interleavings;
+mod journal;
 mod ownership;
 mod protocol;
 mod reading;

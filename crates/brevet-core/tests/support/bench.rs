@@ -37,7 +37,13 @@ pub(crate) struct Bench {
 
 fn open(sql: &Rc<NativeSql>, cloud: &ScriptedCloudflare, clock: &ManualClock) -> Rc<Desk> {
     let owner = TokenOwner::Account(ACCOUNT.parse().unwrap());
-    Rc::new(Office::new(owner, Book::open(Rc::clone(sql)).unwrap(), cloud.clone(), clock.clone()))
+    Rc::new(Office::new(
+        owner,
+        Book::open(Rc::clone(sql)).unwrap(),
+        cloud.clone(),
+        clock.clone(),
+        Some(pepper()),
+    ))
 }
 
 impl Bench {
@@ -54,7 +60,13 @@ impl Bench {
     }
 
     pub(crate) fn request(&self, owner: Option<&str>, operation: Operation) -> Request {
-        Request { protocol: PROTOCOL, rules: self.rules.clone(), owner: owner.map(str::to_owned), operation }
+        Request {
+            protocol: PROTOCOL,
+            rules: self.rules.clone(),
+            owner: owner.map(str::to_owned),
+            by: owner.map(str::to_owned),
+            operation,
+        }
     }
 
     /// Asks and waits for the answer.

@@ -14,7 +14,7 @@ use crate::ledger::book::LeaseKey;
 use crate::ledger::due::{Due, Errand};
 use crate::ledger::lease::{End, Lease, State};
 use crate::ledger::office::revoke::{LOOK_AGAIN, Settled};
-use crate::ledger::office::{Clock, Hold, Notice, Office, PARENTS};
+use crate::ledger::office::{BY_ITSELF, Clock, Hand, Hold, Notice, Office, PARENTS};
 use crate::ledger::sql::{Sql, SqlError};
 use crate::time::{Seconds, Timestamp};
 
@@ -48,13 +48,16 @@ impl<S: Sql, C: Cloudflare, K: Clock> Office<S, C, K> {
     /// Does what is due. Called by the alarm; never fails, for a failing alarm is dropped in the end.
     pub async fn wake(&self) {
         self.armed.set(None);
-        if let Err(error) = self.work().await {
+        let hand = Hand { office: self, by: BY_ITSELF };
+        if let Err(error) = hand.work().await {
             self.notice(Notice::Database(error));
             self.arm(self.clock.now().plus(FIRST_PAUSE));
         }
         self.rearm();
     }
+}
 
+impl<S: Sql, C: Cloudflare, K: Clock> Hand<'_, S, C, K> {
     async fn work(&self) -> Result<(), SqlError> {
         self.settle()?;
         let begun = self.clock.now();

@@ -4,11 +4,11 @@ use crate::cloudflare::{Cloudflare, Failure, FailureKind, Parents};
 use crate::id::{LeaseId, TokenId};
 use crate::ledger::book::LeaseKey;
 use crate::ledger::lease::{Lease, State};
-use crate::ledger::office::{Clock, Hold, Notice, Office, drift};
+use crate::ledger::office::{Clock, Hand, Hold, Notice, drift};
 use crate::ledger::protocol::{Answer, Change, Refusal, ShownOnce};
 use crate::ledger::sql::{Sql, SqlError};
 
-impl<S: Sql, C: Cloudflare, K: Clock> Office<S, C, K> {
+impl<S: Sql, C: Cloudflare, K: Clock> Hand<'_, S, C, K> {
     pub(super) async fn change(
         &self,
         owner: Option<&str>,
@@ -31,9 +31,10 @@ impl<S: Sql, C: Cloudflare, K: Clock> Office<S, C, K> {
         if let Some(frozen) = self.frozen(&lease)? {
             return Ok(frozen);
         }
+        let event = if matches!(change, Change::Renew { .. }) { "renewed" } else { "updated" };
         match changed(&lease, change) {
             None => self.roll(id, token, parents).await,
-            Some(wanted) => self.update(lease, token, wanted, parents).await,
+            Some(wanted) => self.update(lease, token, wanted, event, parents).await,
         }
     }
 
@@ -48,6 +49,7 @@ impl<S: Sql, C: Cloudflare, K: Clock> Office<S, C, K> {
                 let mut lease = self.present(id)?;
                 if lease.state == State::Active {
                     lease = self.amend(id, &|lease, now| lease.modified_on = Some(now))?;
+                    self.record("rolled", &lease)?;
                     return Ok(Answer::Valued { lease, value: ShownOnce(value) });
                 }
                 Ok(inactive(&lease))
@@ -61,6 +63,7 @@ impl<S: Sql, C: Cloudflare, K: Clock> Office<S, C, K> {
         before: Box<Lease>,
         token: TokenId,
         wanted: Box<Lease>,
+        event: &'static str,
         parents: &Parents,
     ) -> Result<Answer, SqlError> {
         let id = before.id;
@@ -84,6 +87,7 @@ impl<S: Sql, C: Cloudflare, K: Clock> Office<S, C, K> {
                     (lease.state, lease.revision) = (state, revision);
                     lease.take_view(&view, now);
                 })?;
+                self.record(event, &lease)?;
                 if lease.state != State::Active {
                     return Ok(inactive(&lease));
                 }

@@ -8,7 +8,7 @@ use crate::ledger::due::Errand;
 use crate::ledger::lease::{End, Lease, State};
 use crate::ledger::office::alarm::FIRST_PAUSE;
 use crate::ledger::office::revoke::Settled;
-use crate::ledger::office::{CREATE_TAKES, Clock, Hold, Notice, Office, drift};
+use crate::ledger::office::{CREATE_TAKES, Clock, Hand, Hold, Notice, drift};
 use crate::ledger::protocol::{Answer, Refusal, ShownOnce};
 use crate::ledger::sql::{Sql, SqlError};
 
@@ -22,7 +22,7 @@ pub(super) enum Search {
     Failed(Failure),
 }
 
-impl<S: Sql, C: Cloudflare, K: Clock> Office<S, C, K> {
+impl<S: Sql, C: Cloudflare, K: Clock> Hand<'_, S, C, K> {
     pub(super) async fn create(
         &self,
         owner: Option<&str>,

@@ -5,7 +5,7 @@ use crate::cloudflare::{Cloudflare, Failure, FailureKind, Parents};
 use crate::ledger::book::LeaseKey;
 use crate::ledger::lease::{End, Lease, State};
 use crate::ledger::office::create::Search;
-use crate::ledger::office::{Clock, Hold, Office};
+use crate::ledger::office::{Clock, Hand, Hold};
 use crate::ledger::protocol::{Answer, Refusal};
 use crate::ledger::sql::{Sql, SqlError};
 use crate::time::Seconds;
@@ -27,7 +27,7 @@ pub(super) enum Settled {
     Failed(Failure),
 }
 
-impl<S: Sql, C: Cloudflare, K: Clock> Office<S, C, K> {
+impl<S: Sql, C: Cloudflare, K: Clock> Hand<'_, S, C, K> {
     pub(super) async fn revoke(
         &self,
         owner: Option<&str>,

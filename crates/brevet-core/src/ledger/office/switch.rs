@@ -5,11 +5,11 @@ use crate::id::LeaseId;
 use crate::ledger::due::Errand;
 use crate::ledger::freeze::{Freeze, Selection};
 use crate::ledger::lease::{Lease, State};
-use crate::ledger::office::{Clock, Office};
+use crate::ledger::office::{Clock, Hand};
 use crate::ledger::protocol::{Answer, Refusal};
 use crate::ledger::sql::{Sql, SqlError};
 
-impl<S: Sql, C: Cloudflare, K: Clock> Office<S, C, K> {
+impl<S: Sql, C: Cloudflare, K: Clock> Hand<'_, S, C, K> {
     /// Why nothing may be made or changed for this lease now, if so.
     pub(super) fn frozen(&self, lease: &Lease) -> Result<Option<Answer>, SqlError> {
         let freeze = self.book.frozen(lease, self.clock.now())?;
@@ -26,7 +26,7 @@ impl<S: Sql, C: Cloudflare, K: Clock> Office<S, C, K> {
         freeze: Option<&Freeze>,
     ) -> Result<Answer, SqlError> {
         if let Some(freeze) = freeze {
-            self.book.freeze(freeze)?;
+            self.freeze(freeze)?;
         }
         self.settle()?;
         let leases = self.book.selected(selection)?;
@@ -39,6 +39,10 @@ impl<S: Sql, C: Cloudflare, K: Clock> Office<S, C, K> {
             self.book.expect(*lease, Errand::Delete, now)?;
         }
         self.book.keep_job(job, &leases, now)?;
+        self.record_deed(
+            "revoked_many",
+            format!("{} leases by {}, job {job}", leases.len(), told(selection)),
+        )?;
         if !leases.is_empty() {
             self.arm(now);
         }
@@ -49,7 +53,22 @@ impl<S: Sql, C: Cloudflare, K: Clock> Office<S, C, K> {
         Ok(Answer::Job(self.book.job(job)?))
     }
 
-    pub(super) fn lift(&self, freeze: LeaseId) -> Result<Answer, SqlError> {
-        Ok(if self.book.lift(freeze)? { Answer::Done } else { Answer::Refused(Refusal::NotFound) })
+    pub(super) fn freeze(&self, freeze: &Freeze) -> Result<Answer, SqlError> {
+        self.book.freeze(freeze)?;
+        self.record_deed("frozen", format!("{}, {}: {}", freeze.id, told(&freeze.selection), freeze.reason))?;
+        Ok(Answer::Done)
     }
+
+    pub(super) fn lift(&self, freeze: LeaseId) -> Result<Answer, SqlError> {
+        if !self.book.lift(freeze)? {
+            return Ok(Answer::Refused(Refusal::NotFound));
+        }
+        self.record_deed("lifted", freeze.to_string())?;
+        Ok(Answer::Done)
+    }
+}
+
+/// A selection, for people.
+fn told(selection: &Selection) -> String {
+    format!("{} {}", selection.by.as_str(), selection.value).trim_end().to_owned()
 }

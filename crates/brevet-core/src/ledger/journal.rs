@@ -1,0 +1,224 @@
+//! The journal: one ordered record of what became of leases and who did it, chained under the pepper.
+//!
+//! An entry is appended in the turn that makes the change, so that neither stands without the other. Each
+//! is authenticated together with the one before: an entry that is altered, taken out or put in breaks the
+//! chain for whoever has the pepper.
+
+use crate::hex;
+use crate::id::{LeaseId, TokenId};
+use crate::json::{record, to_text};
+use crate::ledger::book::Book;
+use crate::ledger::lease::Lease;
+use crate::ledger::name::Pepper;
+use crate::ledger::sql::{Row, Sql, SqlError, SqlValue};
+use crate::time::{Seconds, Timestamp};
+
+/// How long entries are kept.
+pub const KEPT: Seconds = Seconds::of(90 * 86_400);
+
+/// The most entries in one answer.
+pub const MOST_ENTRIES: u32 = 100;
+
+/// What happened. It never holds a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// When.
+    pub at: Timestamp,
+    /// What: `created`, `renewed`, `updated`, `rolled`, `revoking`, `stuck`, the word of a lease's end,
+    /// `frozen`, `lifted`, `revoked_many`, `rules_taken`.
+    pub event: String,
+    /// Who did it: an owner, an operator, or `brevet` by itself.
+    pub by: String,
+    /// The lease.
+    pub lease: Option<LeaseId>,
+    /// Its token.
+    pub token_id: Option<TokenId>,
+    /// Its owner.
+    pub owner: Option<String>,
+    /// The grant that allowed it.
+    pub grant: Option<String>,
+    /// The template it was made from.
+    pub template: Option<String>,
+    /// The rule that decided.
+    pub rule: Option<String>,
+    /// The version of the rules that decided.
+    pub rules_version: Option<u64>,
+    /// When its token ends.
+    pub expires_on: Option<Timestamp>,
+    /// What else there is to say, for people.
+    pub detail: Option<String>,
+}
+
+record!(Entry {
+    at,
+    event,
+    by,
+    lease,
+    token_id,
+    owner,
+    grant,
+    template,
+    rule,
+    rules_version,
+    expires_on,
+    detail
+});
+
+impl Entry {
+    /// Something that is about no single lease.
+    pub fn of(at: Timestamp, event: &str, by: &str) -> Self {
+        Self {
+            at,
+            event: event.to_owned(),
+            by: by.to_owned(),
+            lease: None,
+            token_id: None,
+            owner: None,
+            grant: None,
+            template: None,
+            rule: None,
+            rules_version: None,
+            expires_on: None,
+            detail: None,
+        }
+    }
+
+    /// Something that became of a lease.
+    pub fn about(lease: &Lease, at: Timestamp, event: &str, by: &str) -> Self {
+        Self {
+            lease: Some(lease.id),
+            token_id: lease.token_id,
+            owner: Some(lease.owner.clone()),
+            grant: lease.grant.clone(),
+            template: lease.template.clone(),
+            rule: lease.rule.clone(),
+            rules_version: Some(lease.rules_version),
+            expires_on: Some(lease.expires_on),
+            ..Self::of(at, event, by)
+        }
+    }
+}
+
+/// The end of the chain: the number of the last entry and what authenticates it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Head {
+    /// Its number, from 1.
+    pub seq: u64,
+    /// Its authenticator, in hexadecimal digits; empty before the first entry.
+    pub mac: String,
+}
+
+impl Head {
+    /// The head after an entry of this text.
+    pub fn after(&self, pepper: &Pepper, body: &str) -> Self {
+        let seq = self.seq.saturating_add(1);
+        let parts = [self.mac.as_bytes(), &seq.to_be_bytes(), body.as_bytes()];
+        Self { seq, mac: hex::encode(&pepper.keyed_hash("brevet journal v1", &parts)) }
+    }
+}
+
+/// Which entries a list shall hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EntryFilter {
+    /// Only of this owner's leases.
+    pub owner: Option<String>,
+    /// Only of this lease.
+    pub lease: Option<LeaseId>,
+    /// Only of this kind.
+    pub event: Option<String>,
+    /// Only older ones than this number.
+    pub before: Option<u64>,
+}
+
+/// An entry as it stands in the book.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// Its number.
+    pub seq: u64,
+    /// Its text, as it is authenticated.
+    pub body: String,
+    /// What authenticates it and all before it.
+    pub mac: String,
+}
+
+record!(EntryFilter { owner, lease, event, before });
+record!(Kept { seq, body, mac });
+
+impl<S: Sql> Book<S> {
+    /// The end of the chain.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn head(&self) -> Result<Head, SqlError> {
+        let rows = self.sql().run("SELECT seq, '', mac FROM journal ORDER BY seq DESC LIMIT 1", &[])?;
+        let last = rows.first().map(kept).transpose()?;
+        Ok(last.map(|Kept { seq, mac, .. }| Head { seq, mac }).unwrap_or_default())
+    }
+
+    /// Appends an entry.
+    ///
+    /// # Errors
+    /// The database's, among them that of a number that is taken.
+    pub fn append(&self, pepper: &Pepper, head: &Head, entry: &Entry) -> Result<Head, SqlError> {
+        let body = to_text(entry);
+        let next = head.after(pepper, &body);
+        self.sql().run(
+            "INSERT INTO journal (seq, at, event, owner, lease, body, mac) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            &[
+                SqlValue::integer(i64::try_from(next.seq).ok()),
+                entry.at.unix().into(),
+                entry.event.as_str().into(),
+                SqlValue::text(entry.owner.as_deref()),
+                SqlValue::text(entry.lease.as_ref().map(LeaseId::as_str)),
+                SqlValue::Text(body),
+                next.mac.as_str().into(),
+            ],
+        )?;
+        Ok(next)
+    }
+
+    /// Lets go of what is older than [`KEPT`].
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn forget_entries(&self, now: Timestamp) -> Result<(), SqlError> {
+        let old = now.unix().saturating_sub(i64::from(KEPT.get()));
+        self.sql()
+            .run(
+                "DELETE FROM journal WHERE seq < (SELECT seq FROM journal WHERE at >= ? ORDER BY seq LIMIT 1)",
+                &[old.into()],
+            )
+            .map(drop)
+    }
+
+    /// Entries, newest first, at most `limit` and at most [`MOST_ENTRIES`].
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn entries(&self, filter: &EntryFilter, limit: u32) -> Result<Vec<Kept>, SqlError> {
+        let rows = self.sql().run(
+            "SELECT seq, body, mac FROM journal
+             WHERE (?1 IS NULL OR owner = ?1) AND (?2 IS NULL OR lease = ?2) AND (?3 IS NULL OR event = ?3)
+               AND (?4 IS NULL OR seq < ?4)
+             ORDER BY seq DESC LIMIT ?5",
+            &[
+                SqlValue::text(filter.owner.as_deref()),
+                SqlValue::text(filter.lease.as_ref().map(LeaseId::as_str)),
+                SqlValue::text(filter.event.as_deref()),
+                SqlValue::integer(filter.before.and_then(|seq| i64::try_from(seq).ok())),
+                limit.min(MOST_ENTRIES).into(),
+            ],
+        )?;
+        rows.iter().map(kept).collect()
+    }
+}
+
+fn kept(row: &Row) -> Result<Kept, SqlError> {
+    match row.as_slice() {
+        [SqlValue::Integer(seq), SqlValue::Text(body), SqlValue::Text(mac)] => {
+            let seq = u64::try_from(*seq).map_err(|_| SqlError::Row("journal"))?;
+            Ok(Kept { seq, body: body.clone(), mac: mac.clone() })
+        }
+        _ => Err(SqlError::Row("journal")),
+    }
+}
