@@ -108,6 +108,7 @@ pub(super) fn templates(session: &Session) -> Reply {
 
 /// `GET /v1/permission-groups`, with `?name=` (a part of it, in any case) and `?scope=`.
 pub(super) fn permission_groups(session: &Session, inbound: &Inbound) -> Result<Reply, Fault> {
+    inbound.refuse_other_parameters(&["name", "scope"], "name and scope")?;
     let name = inbound.parameter("name").unwrap_or_default().to_ascii_lowercase();
     let scope = match inbound.parameter("scope") {
         None => None,

@@ -58,6 +58,7 @@ fn lists_every_group_and_finds_by_a_part_of_the_name() {
     assert!(names.contains(&"DNS Write") && names.iter().all(|name| name.to_lowercase().contains("dns")));
     assert_eq!(here.get(CI, "/v1/permission-groups?name=nothing").body["permission_groups"], json!([]));
     refused(here, request(CI, "GET", "/v1/permission-groups?scope=galaxy", None), 400, "invalid-query");
+    refused(here, request(CI, "GET", "/v1/permission-groups?nmae=dns", None), 400, "invalid-query");
     let templates = here.get(CI, "/v1/templates");
     assert!(
         templates.body["templates"]

@@ -482,4 +482,5 @@ fn a_family_reads_as_it_is_written() {
         assert_eq!(Family::read(family.word()), Some(family));
     }
     assert_eq!(Family::read("Account"), None);
+    assert_eq!([Family::Account, Family::User].map(|family| family.to_string()), ["account", "user"]);
 }

@@ -52,11 +52,6 @@ impl Account {
         self.parent_next.as_deref()
     }
 
-    /// Whether Brevet may run in it.
-    pub fn hosts_brevet(&self) -> bool {
-        self.hosts_brevet
-    }
-
     /// The longest lifetime of its tokens, where the rules set one.
     pub fn max_ttl(&self) -> Option<Seconds> {
         self.max_ttl

@@ -189,7 +189,7 @@ fn a_grant_tells_whose_it_is() {
         (account.parent(), account.parent_next()),
         ("CLOUDFLARE_APPS_TOKEN", Some("CLOUDFLARE_APPS_TOKEN_2"))
     );
-    assert_eq!((account.hosts_brevet(), account.max_ttl()), (false, Some(Seconds::of(12 * 3600))));
+    assert_eq!(account.max_ttl(), Some(Seconds::of(12 * 3600)));
     assert_eq!(account.owner(), TokenOwner::Account(APPS.parse().unwrap()));
     assert_eq!(granted.access().policies().len(), 1);
 }
