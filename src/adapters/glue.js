@@ -111,8 +111,9 @@ export async function readStored(namespace, key) {
   return namespace.get(key, { cacheTtl: 60 });
 }
 
-export async function writeStored(namespace, key, value) {
-  await namespace.put(key, value);
+// Kept for so many seconds; for ever where that is 0.
+export async function writeStored(namespace, key, value, seconds) {
+  await namespace.put(key, value, seconds ? { expirationTtl: seconds } : undefined);
 }
 
 // All rows of a statement, each as a list of its values.

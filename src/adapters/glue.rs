@@ -40,8 +40,12 @@ extern "C" {
     pub(super) async fn read_stored(namespace: &JsValue, key: &str) -> Result<JsValue, JsValue>;
 
     #[wasm_bindgen(catch, js_name = writeStored)]
-    pub(super) async fn write_stored(namespace: &JsValue, key: &str, value: &str)
-    -> Result<JsValue, JsValue>;
+    pub(super) async fn write_stored(
+        namespace: &JsValue,
+        key: &str,
+        value: &str,
+        seconds: u32,
+    ) -> Result<JsValue, JsValue>;
 
     #[wasm_bindgen(catch, js_name = runSql)]
     pub(super) fn run_sql(sql: &JsValue, statement: &str, bound: &Array) -> Result<Array, JsValue>;

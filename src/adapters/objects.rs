@@ -2,7 +2,7 @@
 
 use brevet_core::broker::Unreachable;
 use brevet_core::json::{FromJson, from_text};
-use brevet_core::time::Timestamp;
+use brevet_core::time::{Seconds, Timestamp};
 use wasm_bindgen::JsValue;
 use worker::js_sys::{Promise, Reflect};
 use worker::wasm_bindgen_futures::future_to_promise;
@@ -59,9 +59,14 @@ impl Stored {
         Ok(value.as_string())
     }
 
-    /// Writes a value.
-    pub(crate) async fn write(&self, key: &str, value: &str) -> Result<(), Unreachable> {
-        glue::write_stored(&self.0, key, value)
+    /// Writes a value, to be kept for so long or, where nothing is said, for ever.
+    pub(crate) async fn write(
+        &self,
+        key: &str,
+        value: &str,
+        kept: Option<Seconds>,
+    ) -> Result<(), Unreachable> {
+        glue::write_stored(&self.0, key, value, kept.map_or(0, Seconds::get))
             .await
             .map(drop)
             .map_err(|_| kv_failed("it could not be written"))

@@ -3,7 +3,7 @@
 use brevet_core::broker::{Memory, Ports, Settings, Unreachable};
 use brevet_core::cloudflare::{Cloudflare, Failure, Parents, TokenOwner, Verified};
 use brevet_core::json::{Object, to_text};
-use brevet_core::ledger::protocol::{Answer, Request};
+use brevet_core::ledger::protocol::{Request, Told};
 use brevet_core::rulebook::{RulebookAnswer, RulebookRequest};
 use brevet_core::secret::Secret;
 use brevet_core::time::Timestamp;
@@ -73,7 +73,7 @@ impl Ports for Surroundings {
         config::EXAMPLE_RULES
     }
 
-    async fn ledger(&self, owner: TokenOwner, request: &Request) -> Result<Answer, Unreachable> {
+    async fn ledger(&self, owner: TokenOwner, request: &Request) -> Result<Told, Unreachable> {
         self.ledgers.ask(&owner.ledger_name(), &to_text(request)).await
     }
 

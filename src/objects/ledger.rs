@@ -4,37 +4,49 @@ use std::cell::OnceCell;
 use std::rc::Rc;
 
 use brevet_core::cloudflare::TokenOwner;
-use brevet_core::json::{Object, from_text, to_text};
+use brevet_core::json::{Object, Raw, from_text, to_text};
 use brevet_core::ledger::book::Book;
-use brevet_core::ledger::office::{Clock, Notice, Office};
-use brevet_core::ledger::protocol::{Answer, Refusal, Request};
+use brevet_core::ledger::journal::KEPT;
+use brevet_core::ledger::office::{Clock, NotRead, Notice, Office};
+use brevet_core::ledger::protocol::{Answer, Refusal, Request, Told};
 use brevet_core::time::{Seconds, Timestamp};
 use wasm_bindgen::prelude::*;
 use worker::js_sys::Promise;
 
 use crate::adapters::{
-    EnvSecrets, Fetch, ObjectSql, ObjectState, answer_text, log_line, now, read_text, wake_at,
+    EnvSecrets, Fetch, ObjectSql, ObjectState, Stored, answer_text, log_line, now, read_text, wake_at,
 };
 use crate::config::{self, Cloud};
 use crate::upstream::Circuits;
 
-/// The object's storage has the alarm.
-struct RuntimeClock(JsValue);
+/// The object's storage has the alarm, and KV outlives the object.
+struct Runtime {
+    storage: JsValue,
+    stored: Stored,
+}
 
-impl Clock for RuntimeClock {
+impl Clock for Runtime {
     fn now(&self) -> Timestamp {
         now()
     }
 
     fn wake_at(&self, at: Timestamp) {
-        wake_at(&self.0, at);
+        wake_at(&self.storage, at);
+    }
+
+    async fn segment(&self, key: &str) -> Result<Option<String>, NotRead> {
+        self.stored.read(key).await.map_err(|_| NotRead)
+    }
+
+    async fn keep_segment(&self, key: &str, text: &str) -> bool {
+        self.stored.write(key, text, Some(KEPT)).await.is_ok()
     }
 }
 
 /// How soon an object that could not be opened for its alarm is woken again.
 const NOT_OPENED: Seconds = Seconds::of(60);
 
-type AtWork = Office<ObjectSql, Cloud, RuntimeClock>;
+type AtWork = Office<ObjectSql, Cloud, Runtime>;
 
 /// The ledger of one account or user, as the runtime makes and calls it.
 #[wasm_bindgen]
@@ -96,7 +108,7 @@ impl Desk {
         let book = match Book::open(ObjectSql::of(self.state.storage())) {
             Ok(book) => book,
             Err(error) => {
-                log_line(&notice_line(&Notice::Database(error)));
+                log_line(&notice_line(None, &Notice::Database(error)));
                 return Err(Answer::Refused(Refusal::Database));
             }
         };
@@ -110,8 +122,8 @@ impl Desk {
                 return Err(Answer::Failed(failure));
             }
         };
-        let office =
-            Rc::new(Office::new(owner, book, cloudflare, RuntimeClock(self.state.storage().clone()), pepper));
+        let runtime = Runtime { storage: self.state.storage().clone(), stored: Stored::of(&self.env) };
+        let office = Rc::new(Office::new(owner, book, cloudflare, runtime, pepper));
         drop(self.office.set(Rc::clone(&office)));
         Ok(office)
     }
@@ -126,12 +138,12 @@ impl Desk {
         };
         let answer = office.serve(question).await;
         self.tell(&office);
-        to_text(&answer)
+        to_text(&Told { answer, allowance: Some(office.allowance()) })
     }
 
     fn tell(&self, office: &AtWork) {
         for notice in office.take_notices() {
-            log_line(&notice_line(&notice));
+            log_line(&notice_line(self.state.name().as_deref(), &notice));
         }
     }
 }
@@ -142,7 +154,9 @@ fn alarm(event: &str, name: &str, value: &str) -> String {
     line.finish()
 }
 
-fn notice_line(notice: &Notice) -> String {
+/// The line of a notice; those of the journal name the ledger.
+fn notice_line(ledger: Option<&str>, notice: &Notice) -> String {
+    let ledger = ledger.unwrap_or_default();
     match notice {
         Notice::Database(error) => alarm("ledger_database", "error", &error.to_string()),
         Notice::RulesDiffer { version } => alarm("rules_differ", "version", &version.to_string()),
@@ -158,5 +172,23 @@ fn notice_line(notice: &Notice) -> String {
             line.finish()
         }
         Notice::Drifted { lease } => alarm("lease_drifted", "lease", lease.as_str()),
+        Notice::Entry(kept) => {
+            let mut line = Object::saying("event", "journal");
+            line.text("ledger", ledger)
+                .put("seq", &kept.seq)
+                .put("entry", &Raw(&kept.body))
+                .text("mac", &kept.mac);
+            line.finish()
+        }
+        Notice::Flushed { first, head } => {
+            let mut line = Object::saying("event", "journal_segment");
+            line.text("ledger", ledger).put("first", first).put("seq", &head.seq).text("mac", &head.mac);
+            line.finish()
+        }
+        Notice::NotFlushed => alarm("journal_not_flushed", "ledger", ledger),
+        Notice::NotSwept { cause } => alarm("not_swept", "cause", cause),
+        Notice::ManyStrays { tokens } => alarm("many_stray_tokens", "tokens", &tokens.to_string()),
+        Notice::LostBooks { tokens } => alarm("books_lost", "tokens", &tokens.to_string()),
+        Notice::SetBack => alarm("books_set_back", "ledger", ledger),
     }
 }

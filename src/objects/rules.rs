@@ -77,7 +77,7 @@ impl Errands for Desk {
     }
 
     async fn keep_copy(&self, key: &str, json: &str) -> bool {
-        Stored::of(&self.env).write(key, json).await.is_ok()
+        Stored::of(&self.env).write(key, json, None).await.is_ok()
     }
 
     async fn wake_later(&self) {

@@ -1,7 +1,10 @@
 //! The forms of answers: plain JSON, problem details (RFC 9457) and Cloudflare's envelope.
 
 use brevet_core::broker::{Face, Fault, RequestError};
+use brevet_core::cloudflare::Allowance;
 use brevet_core::json::{List, Object, Raw, ToJson};
+
+use crate::upstream::{CALLS, KEPT_FOR_DELETES, WINDOW_MS};
 
 /// An answer on its way out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +53,16 @@ impl Reply {
     /// With the version of the rules as its entity tag.
     pub(super) fn tagged(self, version: u64) -> Self {
         self.with("etag", format!("\"{version}\""))
+    }
+
+    /// With what the parent token has left, in the fields of the IETF's `RateLimit` draft.
+    pub(super) fn with_allowance(self, allowance: Option<Allowance>) -> Self {
+        let Some(Allowance { left, resets }) = allowance else { return self };
+        self.with(
+            "ratelimit-policy",
+            format!("\"upstream\";q={};w={}", CALLS - KEPT_FOR_DELETES, WINDOW_MS / 1_000),
+        )
+        .with("ratelimit", format!("\"upstream\";r={left};t={resets}"))
     }
 
     fn with_signals(mut self, face: &Face, fault: &Fault) -> Self {

@@ -100,14 +100,15 @@ pub async fn respond<P: Ports>(ports: &P, call: Call) -> Reply {
     let drop_in = call.path == "/client/v4" || call.path.starts_with("/client/v4/");
     let path = call.path.clone();
     let inbound = Inbound::of(call);
-    let outcome = match route(&path) {
-        Ok(route) => dispatch(ports, route, &inbound).await,
-        Err(error) => Err(Fault::from(error)),
-    };
-    outcome.unwrap_or_else(|fault| {
+    let refuse = |fault: Fault| {
         log(ports, &fault);
         if drop_in { refused_envelope(&fault) } else { problem(&fault) }
-    })
+    };
+    let outcome = match route(&path) {
+        Ok(route) => dispatch(ports, route, &inbound, &refuse).await,
+        Err(error) => Err(Fault::from(error)),
+    };
+    outcome.unwrap_or_else(refuse)
 }
 
 /// Faults of ours, and refused credentials, are logged once, here.
@@ -134,7 +135,12 @@ fn log<P: Ports>(ports: &P, fault: &Fault) {
     ports.log(&event);
 }
 
-async fn dispatch<P: Ports>(ports: &P, route: Route<'_>, inbound: &Inbound) -> Result<Reply, Fault> {
+async fn dispatch<P: Ports>(
+    ports: &P,
+    route: Route<'_>,
+    inbound: &Inbound,
+    refuse: &dyn Fn(Fault) -> Reply,
+) -> Result<Reply, Fault> {
     if !methods(route).split(", ").any(|method| method == inbound.method) {
         return Err(Fault::from(RequestError::Method(methods(route))));
     }
@@ -149,8 +155,10 @@ async fn dispatch<P: Ports>(ports: &P, route: Route<'_>, inbound: &Inbound) -> R
         _ => {
             let mut session = inbound.session(ports).await?;
             let task = task_of(ports, &session, route, inbound)?;
-            let outcome = perform(ports, &mut session, task).await?;
-            word(ports, &session, route, inbound, outcome)
+            let outcome = perform(ports, &mut session, task).await;
+            let reply = outcome.and_then(|outcome| word(ports, &session, route, inbound, outcome));
+            // A refusal too tells what is left: most of all the one because of which there is one.
+            Ok(reply.unwrap_or_else(refuse).with_allowance(session.allowance))
         }
     }
 }

@@ -3,8 +3,10 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use brevet_core::cloudflare::TokenOwner;
+use brevet_core::cloudflare::{Allowance, TokenOwner};
 use brevet_core::secret::SecretDigest;
+
+use super::allowance::Spent;
 
 /// The most circuits held open. There is one owner for each ledger, and the values that strangers
 /// present for verification must not fill the memory.
@@ -42,6 +44,8 @@ struct Memory {
     open: Vec<(Counted, i64)>,
     /// Names of Worker secrets, with the moment at which each is forgotten.
     dead: Vec<(String, i64)>,
+    /// The calls with each owner's parent token.
+    spent: Vec<(TokenOwner, Spent)>,
 }
 
 impl Circuits {
@@ -53,6 +57,38 @@ impl Circuits {
     /// Milliseconds until the circuit of this owner closes, where it is open.
     pub fn open_for_ms(&self, owner: TokenOwner, now_ms: i64) -> Option<u32> {
         self.closes_in(Counted::Owner(owner), now_ms)
+    }
+
+    /// What an owner's parent token has left.
+    pub fn allowance(&self, owner: TokenOwner, now_ms: i64) -> Allowance {
+        self.spent(owner).left(now_ms)
+    }
+
+    fn spent(&self, owner: TokenOwner) -> Spent {
+        let memory = self.0.borrow();
+        memory.spent.iter().find(|(whose, _)| *whose == owner).map(|(_, spent)| *spent).unwrap_or_default()
+    }
+
+    /// Counts a call that is sent now. A presented value's calls are its own owner's.
+    pub(super) fn count(&self, counted: Counted, now_ms: i64) {
+        let Counted::Owner(owner) = counted else { return };
+        let mut spent = self.spent(owner);
+        spent.count(now_ms);
+        let memory = &mut *self.0.borrow_mut();
+        memory.spent.retain(|(whose, _)| *whose != owner);
+        if memory.spent.len() >= MAX_OPEN {
+            memory.spent.remove(0);
+        }
+        memory.spent.push((owner, spent));
+    }
+
+    /// Milliseconds until such a call may be sent, where it may not be now: Cloudflare limits us, or would.
+    pub(super) fn closed_for(&self, counted: Counted, deletes: bool, now_ms: i64) -> Option<u32> {
+        let spent = match counted {
+            Counted::Owner(owner) => self.spent(owner).closed_for(deletes, now_ms),
+            Counted::Presented(_) => None,
+        };
+        self.closes_in(counted, now_ms).max(spent)
     }
 
     pub(super) fn closes_in(&self, counted: Counted, now_ms: i64) -> Option<u32> {

@@ -103,6 +103,8 @@ impl From<Trouble> for Failed {
 pub(super) trait AnyCall {
     /// Whether it changes something.
     fn changes(&self) -> bool;
+    /// Whether it deletes a token: some of what Cloudflare allows is kept for that.
+    fn deletes(&self) -> bool;
     /// When it may be sent again.
     fn repeat(&self) -> Repeat;
     /// The request, or why there is none.
@@ -135,6 +137,10 @@ impl<C: Call> Asking<C> {
 impl<C: Call> AnyCall for Asking<C> {
     fn changes(&self) -> bool {
         self.call().is_ok_and(|call| call.method() != Method::Get)
+    }
+
+    fn deletes(&self) -> bool {
+        self.call().is_ok_and(|call| call.method() == Method::Delete)
     }
 
     fn repeat(&self) -> Repeat {
@@ -172,13 +178,14 @@ impl<T: Transport> Exchange<'_, T> {
         let mut tries = 0;
         loop {
             let now = self.transport.now_ms();
-            if let Some(left) = self.circuits.closes_in(counted, now) {
+            if let Some(left) = self.circuits.closed_for(counted, call.deletes(), now) {
                 let retry_after = Some(whole_seconds(left));
                 return Err(Failed { trouble: Trouble::CircuitOpen, maybe_done, retry_after });
             }
             let Some(deadline) = self.budget.for_call(now, 0) else {
                 return Err(Failed { trouble: Trouble::OutOfTime, maybe_done, retry_after: None });
             };
+            self.circuits.count(counted, now);
             let trouble = match self.once(call, token, deadline).await {
                 Ok(()) => return Ok(()),
                 Err(trouble) => trouble,

@@ -15,9 +15,11 @@
 //! - A roll, an update and a delete may be repeated: only the last one counts.
 //! - While Cloudflare limits an owner's calls, the circuit is open: none is sent, and callers are told
 //!   at once until when.
+//! - No more calls are sent than Cloudflare takes in five minutes, and some of them are kept for deletes.
 //! - `parent_next` takes over only when Cloudflare says that the first is dead.
 //! - A failure is one clear sentence with what to do next, and holds no secret.
 
+mod allowance;
 mod base;
 mod circuits;
 mod exchange;
@@ -29,7 +31,7 @@ mod spec;
 mod transport;
 
 use brevet_core::cloudflare::{
-    Cloudflare, Failure, FailureKind, Minted, Parents, TokenOwner, TokenSpec, TokenView, Verified,
+    Allowance, Cloudflare, Failure, FailureKind, Minted, Parents, TokenOwner, TokenSpec, TokenView, Verified,
 };
 use brevet_core::id::TokenId;
 use brevet_core::secret::Secret;
@@ -39,6 +41,7 @@ use cloudflare_tokens::{
 };
 use serde_json::Value;
 
+pub use allowance::{CALLS, KEPT_FOR_DELETES, WINDOW_MS};
 pub use base::{BaseRefusal, api_base};
 pub use circuits::{Circuits, DEAD_PARENT_MS, MAX_BLOCK_MS};
 pub use listing::{MAX_PAGES, MAX_PASSES};
@@ -185,6 +188,10 @@ impl<T: Transport, S: Secrets> Cloudflare for Upstream<T, S> {
         self.find(owner, parents, name).await
     }
 
+    async fn list(&self, owner: TokenOwner, parents: &Parents) -> Result<Vec<TokenView>, Failure> {
+        self.all(owner, parents).await
+    }
+
     async fn check_parents(
         &self,
         owner: TokenOwner,
@@ -196,6 +203,10 @@ impl<T: Transport, S: Secrets> Cloudflare for Upstream<T, S> {
     async fn permission_groups(&self, owner: TokenOwner, parents: &Parents) -> Result<Value, Failure> {
         let call = || Ok(ListPermissionGroups { family: spec::family(owner)?, name: None, scope: None });
         self.parent_call(owner, parents, call()).await.map(spec::groups_json)
+    }
+
+    fn allowance(&self, owner: TokenOwner) -> Allowance {
+        self.circuits.allowance(owner, self.transport.now_ms())
     }
 
     async fn verify(&self, owner: TokenOwner, value: &Secret) -> Result<Option<Verified>, Failure> {

@@ -1,6 +1,7 @@
 //! Which parent token a call is made with.
 
 use brevet_core::cloudflare::{Failure, Parents, TokenOwner, Verified};
+use brevet_core::id::TokenId;
 use cloudflare_tokens::{ApiToken, Family, TokenForm, TokenStatus};
 
 use super::circuits::Counted;
@@ -30,7 +31,8 @@ struct Line<'a> {
 /// How a parent was found to be.
 enum Life {
     Alive(Verified),
-    Dead(Failure),
+    /// Why, and its id where Cloudflare still has it.
+    Dead(Failure, Option<TokenId>),
 }
 
 impl<T: Transport, S: Secrets> Upstream<T, S> {
@@ -92,7 +94,7 @@ impl<T: Transport, S: Secrets> Upstream<T, S> {
                     self.circuits.revive(parent.name);
                     return Ok((parent.name.to_owned(), verified));
                 }
-                Life::Dead(told) => {
+                Life::Dead(told, _) => {
                     self.circuits.bury(parent.name, self.transport.now_ms());
                     dead.push(parent.name);
                     last = Some(told);
@@ -103,6 +105,24 @@ impl<T: Transport, S: Secrets> Upstream<T, S> {
             Some(last) => Err(failure::dead_parents(&dead, line.unusable_next, &last)),
             None => Err(failure::no_parent(&parents.parent, NoParent::Missing)),
         }
+    }
+
+    /// The ids of the parents, as far as Cloudflare knows them.
+    pub(super) async fn parent_ids(
+        &self,
+        exchange: &Exchange<'_, T>,
+        owner: TokenOwner,
+        parents: &Parents,
+    ) -> Result<Vec<TokenId>, Failure> {
+        let line = self.line(parents)?;
+        let mut ids = Vec::new();
+        for parent in &line.usable {
+            match self.life(exchange, owner, parent).await? {
+                Life::Alive(Verified { id, .. }) | Life::Dead(_, Some(id)) => ids.push(id),
+                Life::Dead(_, None) => {}
+            }
+        }
+        Ok(ids)
     }
 
     /// Whether Cloudflare says by this failure that the parent is dead. Where its words leave that
@@ -129,7 +149,7 @@ impl<T: Transport, S: Secrets> Upstream<T, S> {
             | ApiError::AccessDenied { meaning: AccessMeaning::Unknown, .. }
                 if line.usable.len() > 1 =>
             {
-                matches!(self.life(exchange, owner, parent).await, Ok(Life::Dead(_)))
+                matches!(self.life(exchange, owner, parent).await, Ok(Life::Dead(..)))
             }
             _ => false,
         }
@@ -148,7 +168,7 @@ impl<T: Transport, S: Secrets> Upstream<T, S> {
         // user's.
         let (own_first, user_too) = match (owner, parent.token.form()) {
             (TokenOwner::User(_), TokenForm::Account) => {
-                return Ok(Life::Dead(failure::wrong_family(&scene)));
+                return Ok(Life::Dead(failure::wrong_family(&scene), None));
             }
             (TokenOwner::User(_), _) | (TokenOwner::Account(_), TokenForm::Account) => (true, false),
             (TokenOwner::Account(_), TokenForm::User) => (false, true),
@@ -165,7 +185,8 @@ impl<T: Transport, S: Secrets> Upstream<T, S> {
             Some(verified) if verified.status == TokenStatus::Active.as_str() => Life::Alive(verified),
             other => {
                 let status = other.as_ref().map(|verified| verified.status.as_str());
-                Life::Dead(failure::inactive_parent(parent.name, status))
+                let id = other.as_ref().map(|verified| verified.id);
+                Life::Dead(failure::inactive_parent(parent.name, status), id)
             }
         })
     }

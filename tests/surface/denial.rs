@@ -50,6 +50,7 @@ pub(crate) fn refused(installation: &Installation, call: Call, status: u16, reas
     check_signals(&answer);
     let expected = match reason {
         "invalid-credential" | "1000" => vec!["credential_refused".to_owned()],
+        "upstream-rate-limited" | "quota" => vec!["upstream".to_owned()],
         _ => Vec::new(),
     };
     let logged: Vec<String> =
@@ -84,7 +85,8 @@ fn check_envelope(answer: &Answer, code: &str, what: &str) {
 
 fn check_signals(answer: &Answer) {
     assert_eq!(answer.headers["cache-control"], "no-store");
-    assert_eq!(answer.headers["x-should-retry"], "false");
+    let later = answer.body["type"] == "urn:brevet:problem:upstream-rate-limited";
+    assert_eq!(answer.headers["x-should-retry"], later.to_string());
     assert_eq!(answer.headers.contains_key("www-authenticate"), answer.status == 401);
 }
 

@@ -13,8 +13,8 @@ use brevet_core::cloudflare::{Cloudflare, Failure, Parents, TokenOwner, Verified
 use brevet_core::json::{Object, from_text, to_text};
 use brevet_core::ledger::book::Book;
 use brevet_core::ledger::name::Pepper;
-use brevet_core::ledger::office::{Clock, Office};
-use brevet_core::ledger::protocol::{Answer as LedgerAnswer, Request};
+use brevet_core::ledger::office::{Clock, NotRead, Office};
+use brevet_core::ledger::protocol::{Answer as LedgerAnswer, Request, Told};
 use brevet_core::rulebook::{self, Errands, Register, RulebookAnswer, RulebookRequest};
 use brevet_core::secret::Secret;
 use brevet_core::time::Timestamp;
@@ -52,6 +52,14 @@ impl Clock for StageClock {
 
     // The surface is tested without what a ledger does by itself.
     fn wake_at(&self, _at: Timestamp) {}
+
+    async fn segment(&self, _key: &str) -> Result<Option<String>, NotRead> {
+        Err(NotRead)
+    }
+
+    async fn keep_segment(&self, _key: &str, _text: &str) -> bool {
+        false
+    }
 }
 
 type Cloud = Upstream<&'static Stage, &'static Stage>;
@@ -92,7 +100,7 @@ pub(crate) struct Installation {
     books: RefCell<BTreeMap<String, Rc<NativeSql>>>,
     register: Rc<NativeSql>,
     steps: Cell<Steps>,
-    drawn: Cell<u8>,
+    drawn: Cell<u32>,
 }
 
 impl Installation {
@@ -258,7 +266,9 @@ impl Ports for Installation {
 
     fn random(&self) -> [u8; 16] {
         self.drawn.set(self.drawn.get().wrapping_add(1));
-        [self.drawn.get(); 16]
+        let mut bytes = [7; 16];
+        bytes[..4].copy_from_slice(&self.drawn.get().to_be_bytes());
+        bytes
     }
 
     fn settings(&self) -> &Settings {
@@ -273,10 +283,12 @@ impl Ports for Installation {
         EXAMPLE_RULES
     }
 
-    async fn ledger(&self, owner: TokenOwner, request: &Request) -> Result<LedgerAnswer, Unreachable> {
+    async fn ledger(&self, owner: TokenOwner, request: &Request) -> Result<Told, Unreachable> {
         self.count(|steps| steps.ledger += 1);
         let answer = self.at_ledger(owner, request).await;
-        answer.ok_or(Unreachable { part: "ledger", reason: "it is down".to_owned() })
+        let allowance = Some(self.stage.circuits.allowance(owner, self.stage.clock_ms.get()));
+        let told = answer.map(|answer| from_text(&to_text(&Told { answer, allowance })).unwrap());
+        told.ok_or(Unreachable { part: "ledger", reason: "it is down".to_owned() })
     }
 
     async fn rulebook(&self, request: &RulebookRequest) -> Result<RulebookAnswer, Unreachable> {

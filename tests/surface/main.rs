@@ -28,6 +28,7 @@ mod dangerous;
 mod drop_in;
 mod idempotency;
 mod leases;
+mod limits;
 mod listings;
 mod monitor;
 mod plan;

@@ -3,7 +3,9 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use brevet::upstream::{MAX_BLOCK_MS, MAX_TRIES, SILENT_BLOCK_SECONDS, TIMER_SLACK_MS};
+use brevet::upstream::{
+    CALLS, KEPT_FOR_DELETES, MAX_BLOCK_MS, MAX_TRIES, SILENT_BLOCK_SECONDS, TIMER_SLACK_MS, WINDOW_MS,
+};
 use brevet_core::cloudflare::{Cloudflare, FailureKind};
 use fake_cloudflare::{Effect, MAIN_ACCOUNT, Owner};
 use pollster::block_on;
@@ -201,4 +203,37 @@ fn a_strangers_limited_token_does_not_open_the_owners_circuit() {
     // And another value is not held back by it.
     let (other, value) = stage.seed_for(&Owner::Account(MAIN_ACCOUNT.to_owned()), "other");
     assert_eq!(block_on(stage.upstream().verify(account(), &value)).unwrap().map(|v| v.id), Some(other));
+}
+
+#[test]
+fn no_more_is_sent_than_cloudflare_takes_and_the_last_of_it_is_kept_for_deletes() {
+    let stage = Stage::new();
+    let id = stage.seed_token("a");
+    let cloudflare = stage.upstream();
+    for _ in 0..CALLS - KEPT_FOR_DELETES {
+        block_on(cloudflare.read(account(), &one(), id)).unwrap();
+    }
+    assert_eq!(cloudflare.allowance(account()).left, 0);
+    for failure in [
+        block_on(cloudflare.read(account(), &one(), id)).unwrap_err(),
+        block_on(cloudflare.create(account(), &one(), &spec("b"))).unwrap_err(),
+        block_on(cloudflare.roll(account(), &one(), id)).unwrap_err(),
+        block_on(cloudflare.update(account(), &one(), id, &spec("b"))).unwrap_err(),
+    ] {
+        assert_eq!(failure.kind, FailureKind::RateLimited, "{failure}");
+        assert!(failure.retry_after.is_some_and(|wait| (1..=330).contains(&wait)), "{failure}");
+        assert_told(&failure);
+    }
+    let sent = stage.fake.calls().len();
+    assert_eq!(sent, usize::try_from(CALLS - KEPT_FOR_DELETES).unwrap());
+    for _ in 0..KEPT_FOR_DELETES {
+        block_on(cloudflare.delete(account(), &one(), id)).unwrap();
+    }
+    let failure = block_on(cloudflare.delete(account(), &one(), id)).unwrap_err();
+    assert_eq!(failure.kind, FailureKind::RateLimited);
+    assert_eq!(stage.fake.calls().len(), usize::try_from(CALLS).unwrap());
+    // Another owner's parent has its own.
+    block_on(cloudflare.create(user(), &of_user(), &spec("b"))).unwrap();
+    stage.pass_ms(i64::from(WINDOW_MS) + 30_000);
+    block_on(cloudflare.create(account(), &one(), &spec("b"))).unwrap();
 }

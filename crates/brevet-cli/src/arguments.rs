@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand};
 const AFTER_HELP: &str = "\
 Environment:
   BREVET_URL               where Brevet is reached, if --url is not given
+  BREVET_PEPPER            the pepper or peppers, for `audit verify` alone
   BREVET_OPERATOR_SECRET   the operator's secret; there is no flag for it, because everybody on the
                            machine can read the command line of a running program
 
@@ -45,6 +46,11 @@ pub(crate) enum Command {
     Config {
         #[command(subcommand)]
         command: ConfigCommand,
+    },
+    /// The journal: take it out, and check that nothing in it was altered.
+    Audit {
+        #[command(subcommand)]
+        command: AuditCommand,
     },
     /// Deploy Brevet: KV namespace, secrets, Worker, rules. Running it again changes nothing needlessly.
     Deploy(DeployOptions),
@@ -89,6 +95,28 @@ pub(crate) enum ConfigCommand {
         /// Print Brevet's answer as JSON.
         #[arg(long)]
         json: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AuditCommand {
+    /// Write an account's journal to standard output: a JSON object per line, the oldest entry first.
+    Export {
+        /// The account, by its name in the rules. Needed where they have several: each has its own journal.
+        #[arg(long, value_name = "NAME")]
+        account: Option<String>,
+    },
+    /// Check an export or the journal's lines of the Worker's log, without network. Needs BREVET_PEPPER in
+    /// the environment. Names the first entry that was altered, is missing or was cut off; exit code 1 then.
+    Verify {
+        /// The file; - is standard input.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+
+        /// The last entry that there must be, as the log line of a segment (journal_segment) tells it: a cut
+        /// at the end shows by nothing else.
+        #[arg(long, value_name = "SEQ:MAC")]
+        head: Option<String>,
     },
 }
 

@@ -82,6 +82,16 @@ pub(crate) enum Failure {
     /// A deployment.
     #[error(transparent)]
     Deploy(#[from] Box<DeployError>),
+    /// The pepper is missing or none.
+    #[error(
+        "BREVET_PEPPER cannot be used: {0}. Put the Worker's pepper into the environment; while rotating, all of them, separated by commas."
+    )]
+    Pepper(String),
+    /// What should be a head is none.
+    #[error(
+        "{0:?} is no head of a journal. Write it like 1042:9f…: the entry's number and the 64 digits of its mac."
+    )]
+    Head(String),
     /// Standard output cannot be written.
     #[error("standard output cannot be written: {0}")]
     Output(#[from] io::Error),
@@ -103,7 +113,13 @@ impl Failure {
     /// The exit code for it.
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            Self::NoUrl | Self::Url(_) | Self::Name { .. } | Self::ApiBase | Self::File(_) => Exit::Usage,
+            Self::NoUrl
+            | Self::Url(_)
+            | Self::Name { .. }
+            | Self::ApiBase
+            | Self::File(_)
+            | Self::Pepper(_)
+            | Self::Head(_) => Exit::Usage,
             Self::Credential(CredentialError::NoRandom) | Self::Output(_) => Exit::Outside,
             Self::Credential(_) => Exit::Usage,
             Self::Edit { .. } => Exit::No,

@@ -13,6 +13,7 @@
 )]
 
 mod arguments;
+mod audit;
 mod config;
 mod credential;
 mod deploy;
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
         Command::Client { command } => holder::run(holder::Kind::Client, command),
         Command::Operator { command } => holder::run(holder::Kind::Operator, command),
         Command::Config { command } => config::run(url, command),
+        Command::Audit { command } => audit::run(url, command),
         Command::Deploy(options) => deploy::run(url, options),
     };
     let exit = done.unwrap_or_else(|failure| {

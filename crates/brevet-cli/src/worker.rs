@@ -6,6 +6,7 @@ use std::path::Path;
 use brevet_core::secret::Secret;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, ETAG, HeaderValue, IF_MATCH};
 use http::{Method, Request};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
 
@@ -313,6 +314,27 @@ impl Worker {
         })
     }
 
+    /// A page of an account's journal, newest first, as the text of Brevet's answer.
+    ///
+    /// # Errors
+    /// [`WorkerError`].
+    pub(crate) fn journal(
+        &self,
+        account: Option<&str>,
+        cursor: Option<&str>,
+    ) -> Result<JournalPage, WorkerError> {
+        let mut path = "/v1/audit?limit=100".to_owned();
+        for (name, value) in [("account", account), ("cursor", cursor)] {
+            if let Some(value) = value {
+                path.push_str(&format!("&{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC)));
+            }
+        }
+        let request = self.authorized(self.request(Method::GET, &path));
+        let (reply, _) = self.send(request.body(Vec::new()))?;
+        // The entries' own texts are what their macs authenticate.
+        serde_json::from_slice(&reply.body).map_err(|_| self.not_brevet(&reply))
+    }
+
     /// The versions kept, newest first, as Brevet tells them.
     ///
     /// # Errors
@@ -325,6 +347,28 @@ impl Worker {
             _ => Err(self.not_brevet(&reply)),
         }
     }
+}
+
+/// A page of a journal.
+#[derive(Debug, serde::Deserialize)]
+pub(crate) struct JournalPage {
+    /// The account.
+    pub(crate) account: Value,
+    /// The entries, newest first.
+    pub(crate) entries: Vec<JournalEntry>,
+    /// Where the next page begins.
+    pub(crate) next_cursor: Option<String>,
+}
+
+/// An entry as it was written.
+#[derive(Debug, serde::Deserialize)]
+pub(crate) struct JournalEntry {
+    /// Its number.
+    pub(crate) seq: u64,
+    /// Its text.
+    pub(crate) entry: Box<serde_json::value::RawValue>,
+    /// What authenticates it and all before it.
+    pub(crate) mac: String,
 }
 
 /// The version of an entity tag, `"3"` or, behind a proxy that compresses, `W/"3"`.

@@ -251,6 +251,18 @@ pub struct Parents {
     pub parent_next: Option<String>,
 }
 
+/// How many calls Cloudflare takes with a parent token before it would refuse them, those kept for
+/// deletions left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Allowance {
+    /// Calls that are left.
+    pub left: u32,
+    /// Seconds until there are more; 0 where none was made of late.
+    pub resets: u32,
+}
+
+record!(Allowance { left, resets });
+
 /// Cloudflare's token API, as the domain needs it. Every method has a deadline of its own and ends.
 pub trait Cloudflare {
     /// Creates a token. Tried again only where it surely was not carried out; a lost answer is
@@ -304,6 +316,14 @@ pub trait Cloudflare {
         name: &str,
     ) -> impl Future<Output = Result<Vec<TokenId>, Failure>>;
 
+    /// All of an owner's tokens but the parents themselves. Never a part of them: a list that may not be
+    /// complete is a failure.
+    fn list(
+        &self,
+        owner: TokenOwner,
+        parents: &Parents,
+    ) -> impl Future<Output = Result<Vec<TokenView>, Failure>>;
+
     /// Checks the parent token itself; answers which secret's token is alive, and its own id.
     fn check_parents(
         &self,
@@ -317,6 +337,9 @@ pub trait Cloudflare {
         owner: TokenOwner,
         parents: &Parents,
     ) -> impl Future<Output = Result<Value, Failure>>;
+
+    /// What the owner's parent token has left.
+    fn allowance(&self, owner: TokenOwner) -> Allowance;
 
     /// Asks what a presented value is worth at this owner's endpoint; `None` where Cloudflare does
     /// not know it there (dead, or of the other family).

@@ -28,7 +28,7 @@ pub(crate) fn run(url: Option<&str>, command: &ConfigCommand) -> Result<Exit, Fa
 }
 
 /// The Worker that the command line and the environment name.
-fn worker(url: Option<&str>) -> Result<Worker, Failure> {
+pub(crate) fn worker(url: Option<&str>) -> Result<Worker, Failure> {
     let origin: Origin = url.ok_or(Failure::NoUrl)?.parse().map_err(Failure::Url)?;
     let secret = credential::operator(origin.is_plain())?;
     Ok(Worker::new(origin, secret))

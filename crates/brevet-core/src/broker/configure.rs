@@ -270,7 +270,7 @@ async fn ask<P: Ports>(
         by: Some(session.caller.owner()),
         operation,
     };
-    ports.ledger(owner, &request).await.map_err(Fault::from)
+    ports.ledger(owner, &request).await.map(|told| told.answer).map_err(Fault::from)
 }
 
 fn misunderstood() -> Fault {

@@ -5,7 +5,7 @@ use crate::broker::in_force::{self, InForce};
 use crate::broker::mint::parents_of;
 use crate::broker::ports::{Ports, Visitor};
 use crate::cloudflare::TokenOwner;
-use crate::ledger::protocol::{Answer, Operation, PROTOCOL, ParentHealth, Request};
+use crate::ledger::protocol::{Answer, Operation, PROTOCOL, ParentHealth, Request, Told};
 
 /// What is known of one account's parent token.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,7 +22,7 @@ fn question(in_force: &InForce, operation: Operation) -> Request {
 
 async fn health_of<P: Ports>(ports: &P, owner: TokenOwner, request: &Request) -> Option<ParentHealth> {
     match ports.ledger(owner, request).await {
-        Ok(Answer::Health(health)) => health,
+        Ok(Told { answer: Answer::Health(health), .. }) => health,
         _ => None,
     }
 }
@@ -41,7 +41,7 @@ pub async fn readiness<P: Ports>(ports: &P, visitor: &Visitor) -> Result<Vec<Acc
     Ok(accounts)
 }
 
-/// Has every ledger ask Cloudflare whether its parent token lives.
+/// Has every ledger ask Cloudflare whether its parent token lives, and then look its tokens over.
 ///
 /// # Errors
 /// [`Fault::NoRules`] where there are no rules.
@@ -53,6 +53,9 @@ pub async fn check_parents<P: Ports>(ports: &P) -> Result<Vec<AccountHealth>, Fa
         let operation = Operation::CheckParents(parents_of(account));
         let parent = health_of(ports, account.owner(), &question(&in_force, operation)).await;
         accounts.push(AccountHealth { account: account.name().to_owned(), parent });
+        // It is done by the ledger's alarm; nobody waits for it, and the next tick asks again.
+        let tend = Operation::Tend { install: in_force.policy.install().to_owned() };
+        drop(ports.ledger(account.owner(), &question(&in_force, tend)).await);
     }
     Ok(accounts)
 }

@@ -9,7 +9,7 @@ use crate::broker::memory::Memory;
 use crate::cloudflare::{Failure, Parents, TokenOwner, Verified};
 use crate::json::Object;
 use crate::ledger::name::Pepper;
-use crate::ledger::protocol::{Answer, Request};
+use crate::ledger::protocol::{Request, Told};
 use crate::rulebook::{RulebookAnswer, RulebookRequest};
 use crate::secret::Secret;
 use crate::time::Timestamp;
@@ -65,11 +65,8 @@ pub trait Ports {
     fn example_rules(&self) -> &str;
 
     /// Asks a ledger.
-    fn ledger(
-        &self,
-        owner: TokenOwner,
-        request: &Request,
-    ) -> impl Future<Output = Result<Answer, Unreachable>>;
+    fn ledger(&self, owner: TokenOwner, request: &Request)
+    -> impl Future<Output = Result<Told, Unreachable>>;
 
     /// Asks the register of rules.
     fn rulebook(

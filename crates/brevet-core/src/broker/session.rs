@@ -6,7 +6,7 @@ use crate::bearer::Bearer;
 use crate::broker::fault::Fault;
 use crate::broker::in_force::{self, InForce};
 use crate::broker::ports::{Ports, Visitor};
-use crate::cloudflare::{FailureKind, TokenOwner};
+use crate::cloudflare::{Allowance, FailureKind, TokenOwner};
 use crate::ledger::protocol::{Answer, Operation, PROTOCOL, Refusal, Request};
 use crate::policy::{Caller, Presented};
 use crate::rulebook::RulesMark;
@@ -18,6 +18,8 @@ pub struct Session {
     pub in_force: Rc<InForce>,
     /// Who calls.
     pub caller: Caller,
+    /// What the parent token has left, of the ledgers asked the one that has least.
+    pub allowance: Option<Allowance>,
     bearer: Bearer,
     address: Option<std::net::IpAddr>,
 }
@@ -40,7 +42,7 @@ impl Session {
         let in_force = in_force::load(ports, visitor).await?;
         let address = visitor.address;
         let caller = authenticate(ports, &in_force, &bearer, address)?;
-        Ok(Self { in_force, caller, bearer, address })
+        Ok(Self { in_force, caller, allowance: None, bearer, address })
     }
 
     /// Goes on under rules that a ledger says are in force: the caller must be one under them too.
@@ -76,7 +78,11 @@ impl Session {
             by: Some(self.caller.owner()),
             operation,
         };
-        match ports.ledger(ledger, &request).await.map_err(Fault::from)? {
+        let told = ports.ledger(ledger, &request).await.map_err(Fault::from)?;
+        // Where several ledgers are asked, what counts is the one that has least left.
+        let least = self.allowance.into_iter().chain(told.allowance).min_by_key(|allowance| allowance.left);
+        self.allowance = least;
+        match told.answer {
             Answer::RulesNewer { mark, json } => {
                 self.move_to(ports, mark, json)?;
                 Ok(Said::Again)

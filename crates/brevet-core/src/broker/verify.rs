@@ -198,7 +198,7 @@ pub async fn lease_of<P: Ports>(
         owner,
         operation: Operation::Read { key: LeaseKey::Token(token), ask_cloudflare: None },
     };
-    match ports.ledger(at, &request).await.map_err(Fault::from)? {
+    match ports.ledger(at, &request).await.map_err(Fault::from)?.answer {
         Answer::Lease { lease, .. } => Ok(Some(*lease)),
         Answer::Refused(Refusal::NotFound) => Ok(None),
         Answer::Refused(refusal) => Err(Fault::Ledger(refusal)),

@@ -108,12 +108,27 @@ pub struct Head {
     pub mac: String,
 }
 
+/// What a chain of this version is keyed for.
+const CHAIN: &str = "brevet journal v1";
+
 impl Head {
     /// The head after an entry of this text.
     pub fn after(&self, pepper: &Pepper, body: &str) -> Self {
         let seq = self.seq.saturating_add(1);
         let parts = [self.mac.as_bytes(), &seq.to_be_bytes(), body.as_bytes()];
-        Self { seq, mac: hex::encode(&pepper.keyed_hash("brevet journal v1", &parts)) }
+        Self { seq, mac: hex::encode(&pepper.keyed_hash(CHAIN, &parts)) }
+    }
+
+    /// Whether an entry follows on this head as it was written: under any of the peppers, for they
+    /// rotate.
+    pub fn leads_to(&self, pepper: &Pepper, kept: &Kept) -> bool {
+        let seq = self.seq.saturating_add(1);
+        let parts = [self.mac.as_bytes(), &seq.to_be_bytes(), kept.body.as_bytes()];
+        let said = kept.mac.as_bytes();
+        kept.seq == seq
+            && pepper
+                .keyed_hashes(CHAIN, &parts)
+                .any(|hash| subtle::ConstantTimeEq::ct_eq(hex::encode(&hash).as_bytes(), said).into())
     }
 }
 
@@ -141,6 +156,29 @@ pub struct Kept {
     pub mac: String,
 }
 
+impl Kept {
+    /// The head that it makes.
+    pub fn head(&self) -> Head {
+        Head { seq: self.seq, mac: self.mac.clone() }
+    }
+}
+
+/// A part of the journal as it lies in KV.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// What authenticates the entry before the first.
+    pub after: String,
+    /// The entries, oldest first.
+    pub entries: Vec<Kept>,
+}
+
+/// Where the segment that begins with this entry lies in KV. Keys sort as the entries do.
+pub fn segment_key(ledger: &str, first: u64) -> String {
+    format!("journal/{ledger}/{first:016}")
+}
+
+record!(Head { seq, mac });
+record!(Segment { after, entries });
 record!(EntryFilter { owner, lease, event, before });
 record!(Kept { seq, body, mac });
 
@@ -159,7 +197,7 @@ impl<S: Sql> Book<S> {
     ///
     /// # Errors
     /// The database's, among them that of a number that is taken.
-    pub fn append(&self, pepper: &Pepper, head: &Head, entry: &Entry) -> Result<Head, SqlError> {
+    pub fn append(&self, pepper: &Pepper, head: &Head, entry: &Entry) -> Result<Kept, SqlError> {
         let body = to_text(entry);
         let next = head.after(pepper, &body);
         self.sql().run(
@@ -170,11 +208,11 @@ impl<S: Sql> Book<S> {
                 entry.event.as_str().into(),
                 SqlValue::text(entry.owner.as_deref()),
                 SqlValue::text(entry.lease.as_ref().map(LeaseId::as_str)),
-                SqlValue::Text(body),
+                body.as_str().into(),
                 next.mac.as_str().into(),
             ],
         )?;
-        Ok(next)
+        Ok(Kept { seq: next.seq, body, mac: next.mac })
     }
 
     /// Lets go of what is older than [`KEPT`].
@@ -189,6 +227,56 @@ impl<S: Sql> Book<S> {
                 &[old.into()],
             )
             .map(drop)
+    }
+
+    /// When the first entry after this one was made; none where there is none.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn oldest_after(&self, seq: u64) -> Result<Option<Timestamp>, SqlError> {
+        let rows =
+            self.sql().run("SELECT at FROM journal WHERE seq > ? ORDER BY seq LIMIT 1", &[number(seq)])?;
+        Ok(match rows.first().map(Vec::as_slice) {
+            Some([SqlValue::Integer(at)]) => Timestamp::from_unix(*at).ok(),
+            _ => None,
+        })
+    }
+
+    /// The entries after this one, oldest first, as many as have together about `bytes`.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn entries_after(&self, seq: u64, bytes: usize) -> Result<Vec<Kept>, SqlError> {
+        let (mut entries, mut length, mut last) = (Vec::new(), 0, seq);
+        while length < bytes {
+            let rows = self.sql().run(
+                "SELECT seq, body, mac FROM journal WHERE seq > ? ORDER BY seq LIMIT ?",
+                &[number(last), MOST_ENTRIES.into()],
+            )?;
+            let page = rows.iter().map(kept).collect::<Result<Vec<_>, _>>()?;
+            let Some(end) = page.last() else { break };
+            last = end.seq;
+            for entry in page {
+                length = length.saturating_add(entry.body.len());
+                entries.push(entry);
+                if length >= bytes {
+                    break;
+                }
+            }
+        }
+        Ok(entries)
+    }
+
+    /// What authenticates an entry.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn mac_of(&self, seq: u64) -> Result<Option<String>, SqlError> {
+        let rows = self.sql().run("SELECT mac FROM journal WHERE seq = ?", &[number(seq)])?;
+        Ok(match rows.into_iter().next().and_then(|row| row.into_iter().next()) {
+            Some(SqlValue::Text(mac)) => Some(mac),
+            _ => None,
+        })
     }
 
     /// Entries, newest first, at most `limit` and at most [`MOST_ENTRIES`].
@@ -211,6 +299,10 @@ impl<S: Sql> Book<S> {
         )?;
         rows.iter().map(kept).collect()
     }
+}
+
+fn number(seq: u64) -> SqlValue {
+    SqlValue::integer(i64::try_from(seq).ok())
 }
 
 fn kept(row: &Row) -> Result<Kept, SqlError> {

@@ -3,7 +3,7 @@
 //! A lease row is written before the token is created and completed after, so that a lost answer
 //! leaves no token that nobody knows of. The value of a token is never written.
 //!
-//! Not here yet, and given room: quota, the sweep, the journal out of the object and of refusals.
+//! Not here yet, and given room: the journal of refusals.
 
 pub mod book;
 pub mod claim;

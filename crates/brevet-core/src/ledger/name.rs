@@ -72,6 +72,15 @@ impl Pepper {
         self.0.first().map_or([0; 32], |pepper| keyed_hash(pepper, purpose, parts))
     }
 
+    /// The same under each of the peppers: the first signs, all verify.
+    pub fn keyed_hashes<'a>(
+        &'a self,
+        purpose: &'a str,
+        parts: &'a [&'a [u8]],
+    ) -> impl Iterator<Item = [u8; 32]> + 'a {
+        self.0.iter().map(move |pepper| keyed_hash(pepper, purpose, parts))
+    }
+
     fn tag(pepper: &Secret, install: &str, lease: LeaseId) -> [u8; TAG_LENGTH] {
         let hash =
             keyed_hash(pepper, "brevet token name v1", &[install.as_bytes(), lease.as_str().as_bytes()]);

@@ -9,25 +9,31 @@ mod alarm;
 mod change;
 mod create;
 mod drift;
+mod flush;
 mod hand;
+mod quota;
 mod revoke;
+mod sweep;
 mod switch;
 
 use crate::sorted::SortedSet;
 use std::cell::{Cell, RefCell};
 
-use crate::cloudflare::{Cloudflare, Parents, TokenOwner};
+use crate::cloudflare::{Allowance, Cloudflare, Parents, TokenOwner};
 use crate::id::LeaseId;
 use crate::json::to_text;
 use crate::ledger::book::{Book, LeaseKey};
 use crate::ledger::due::Errand;
-use crate::ledger::journal::{Entry, Head};
+use crate::ledger::journal::{Entry, Head, Kept};
 use crate::ledger::lease::{End, Lease};
 use crate::ledger::name::Pepper;
 use crate::ledger::protocol::{Answer, Operation, PROTOCOL, Refusal, Request};
 use crate::ledger::sql::{Sql, SqlError};
 use crate::time::{Seconds, Timestamp};
 use hand::Hand;
+use quota::Callers;
+
+pub use quota::{MOST_OPERATIONS, OF_A_USER, OF_AN_ACCOUNT};
 
 /// The name under which the last check of the parent token is kept.
 const HEALTH: &str = "parent_health";
@@ -45,7 +51,11 @@ const AT_LEAST: Seconds = Seconds::of(1);
 /// Who does what nobody asked for, in the journal.
 const BY_ITSELF: &str = "brevet";
 
-/// Says the time and wakes.
+/// Nobody can say whether it is there: the store failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotRead;
+
+/// What is around a ledger: it says the time, wakes it, and keeps what must outlive it.
 pub trait Clock {
     /// The present moment.
     fn now(&self) -> Timestamp;
@@ -53,6 +63,12 @@ pub trait Clock {
     /// Has [`Office::wake`] called at this moment, in place of the one it was asked for before. The wish
     /// must be as durable as what was written just before.
     fn wake_at(&self, at: Timestamp);
+
+    /// Reads a segment of the journal.
+    fn segment(&self, key: &str) -> impl Future<Output = Result<Option<String>, NotRead>>;
+
+    /// Writes a segment of the journal; tells whether that was done.
+    fn keep_segment(&self, key: &str, text: &str) -> impl Future<Output = bool>;
 }
 
 /// Something that the operator must hear of, for the log. It holds no secret.
@@ -88,6 +104,34 @@ pub enum Notice {
         /// The lease.
         lease: LeaseId,
     },
+    /// An entry of the journal.
+    Entry(Kept),
+    /// A segment of the journal is in KV.
+    Flushed {
+        /// Its first entry.
+        first: u64,
+        /// Its last.
+        head: Head,
+    },
+    /// A segment of the journal could not be put into KV; the next tick of the cron tries again.
+    NotFlushed,
+    /// The sweep broke off.
+    NotSwept {
+        /// Cloudflare's cause.
+        cause: String,
+    },
+    /// More tokens of this installation are in no book than one sweep deletes.
+    ManyStrays {
+        /// How many.
+        tokens: usize,
+    },
+    /// Tokens of this installation are there, and this ledger, which is new, does not know them.
+    LostBooks {
+        /// How many.
+        tokens: usize,
+    },
+    /// The journal in KV has entries that this ledger does not know: it was set back.
+    SetBack,
 }
 
 /// Marks a lease as busy for as long as it lives.
@@ -126,6 +170,17 @@ pub struct Office<S, C, K> {
     armed: Cell<Option<Timestamp>>,
     /// The parents last kept for the alarm.
     parents: RefCell<Option<Parents>>,
+    /// Who called how often.
+    callers: RefCell<Callers>,
+    /// For how many more tokens there surely is room, without counting. Only creates use it up.
+    surely_room_for: Cell<u32>,
+    /// The installation whose tokens are to be looked over, and the journal to be flushed, when nothing
+    /// else is due.
+    to_tend: RefCell<Option<String>>,
+    /// When the list was last compared with the books.
+    swept: Cell<Option<Timestamp>>,
+    /// Bytes of the journal since the last segment.
+    unflushed: Cell<usize>,
 }
 
 impl<S: Sql, C: Cloudflare, K: Clock> Office<S, C, K> {
@@ -142,6 +197,11 @@ impl<S: Sql, C: Cloudflare, K: Clock> Office<S, C, K> {
             notices: RefCell::default(),
             armed: Cell::default(),
             parents: RefCell::default(),
+            callers: RefCell::default(),
+            surely_room_for: Cell::default(),
+            to_tend: RefCell::default(),
+            swept: Cell::default(),
+            unflushed: Cell::default(),
         };
         office.rearm();
         office
@@ -160,6 +220,11 @@ impl<S: Sql, C: Cloudflare, K: Clock> Office<S, C, K> {
     /// The clock.
     pub fn clock(&self) -> &K {
         &self.clock
+    }
+
+    /// What the parent token has left.
+    pub fn allowance(&self) -> Allowance {
+        self.cloudflare.allowance(self.owner)
     }
 
     /// Answers one request.
@@ -220,8 +285,14 @@ impl<S: Sql, C: Cloudflare, K: Clock> Office<S, C, K> {
             None => self.book.head()?,
         };
         // Where this fails the head is read again the next time.
-        let head = self.book.append(pepper, &head, entry)?;
-        self.head.replace(Some(head));
+        let kept = self.book.append(pepper, &head, entry)?;
+        self.head.replace(Some(kept.head()));
+        let unflushed = self.unflushed.get().saturating_add(kept.body.len());
+        self.unflushed.set(unflushed);
+        if unflushed >= flush::SEGMENT_BYTES {
+            self.arm(self.clock.now().plus(AT_LEAST));
+        }
+        self.notice(Notice::Entry(kept));
         Ok(())
     }
 

@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use crate::cloudflare::{Failure, Parents, TokenView};
+use crate::cloudflare::{Allowance, Failure, Parents, TokenView};
 use crate::id::LeaseId;
 use crate::json::{FromJson, ToJson, record, variants, words};
 use crate::ledger::book::{After, Filter, LeaseKey, Page};
@@ -99,6 +99,11 @@ pub enum Operation {
     },
     /// Ask Cloudflare whether the parent token lives, and keep the answer.
     CheckParents(Parents),
+    /// Compare the books with Cloudflare's list and copy the journal, when nothing else is due.
+    Tend {
+        /// The installation's name, part of every token's name.
+        install: String,
+    },
     /// Read the last such answer.
     Health,
     /// Freeze.
@@ -267,6 +272,41 @@ impl FromJson for ShownOnce {
     }
 }
 
+/// An answer as it is told to the Worker: beside it stands what the parent token has left. A Worker from
+/// before this member reads the answer all the same.
+#[derive(Debug)]
+pub struct Told {
+    /// The answer.
+    pub answer: Answer,
+    /// What is left; none where the object is from before this member.
+    pub allowance: Option<Allowance>,
+}
+
+const ALLOWANCE: &str = "allowance";
+
+impl ToJson for Told {
+    fn write(&self, text: &mut String) {
+        self.answer.write(text);
+        // Every answer is an object with a member at least.
+        if let Some(allowance) = &self.allowance
+            && text.pop() == Some('}')
+        {
+            text.push_str(",\"");
+            text.push_str(ALLOWANCE);
+            text.push_str("\":");
+            allowance.write(text);
+            text.push('}');
+        }
+    }
+}
+
+impl FromJson for Told {
+    fn read(mut value: Option<Value>, sound: &mut bool) -> Self {
+        let allowance = value.as_mut().and_then(|value| value.get_mut(ALLOWANCE)).map(Value::take);
+        Self { allowance: Option::read(allowance, sound), answer: Answer::read(value, sound) }
+    }
+}
+
 record!(Request { protocol, rules, owner, by, operation });
 variants!(Operation {
     "health" => Health {},
@@ -279,6 +319,7 @@ variants!(Operation {
     "live" => Live { grants: grants, owners: owners, limit: limit },
     "take_rules" => TakeRules { json: json },
     "check_parents" => CheckParents { 0: parents },
+    "tend" => Tend { install: install },
     "freeze" => Freeze { 0: freeze },
     "lift" => Lift { 0: freeze },
     "freezes" => Freezes {},

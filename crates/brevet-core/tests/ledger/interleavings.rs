@@ -54,6 +54,8 @@ enum Step {
     FailWrite(u32),
     /// The alarm goes off: when it should, or too early.
     Wake,
+    /// The cron has the books compared with the list.
+    Tend,
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -74,6 +76,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => Just(Verb::Delete),
         1 => Just(Verb::Read),
         1 => Just(Verb::Find),
+        1 => Just(Verb::List),
     ];
     let script = prop_oneof![
         2 => Just(Script::Refuse(FailureKind::Unavailable)),
@@ -92,6 +95,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Drift),
         1 => (1_u32..3).prop_map(Step::FailWrite),
         3 => Just(Step::Wake),
+        1 => Just(Step::Tend),
     ]
 }
 
@@ -174,6 +178,10 @@ impl World {
                     self.bench.clock.take_alarm();
                     self.alarm = Some(Task::start(async move { office.wake().await }));
                 }
+            }
+            Step::Tend => {
+                let install = "local".to_owned();
+                drop(self.bench.ask(None, Operation::Tend { install }));
             }
             Step::FailWrite(nth) => self.bench.sql.fail("UPDATE lease", *nth),
         }

@@ -32,11 +32,11 @@ pub(crate) struct Bench {
     pub(crate) cloud: ScriptedCloudflare,
     pub(crate) clock: ManualClock,
     pub(crate) office: Rc<Desk>,
+    ledger: TokenOwner,
     pub(crate) rules: RulesMark,
 }
 
-fn open(sql: &Rc<NativeSql>, cloud: &ScriptedCloudflare, clock: &ManualClock) -> Rc<Desk> {
-    let owner = TokenOwner::Account(ACCOUNT.parse().unwrap());
+fn open(owner: TokenOwner, sql: &Rc<NativeSql>, cloud: &ScriptedCloudflare, clock: &ManualClock) -> Rc<Desk> {
     Rc::new(Office::new(
         owner,
         Book::open(Rc::clone(sql)).unwrap(),
@@ -48,15 +48,24 @@ fn open(sql: &Rc<NativeSql>, cloud: &ScriptedCloudflare, clock: &ManualClock) ->
 
 impl Bench {
     pub(crate) fn new() -> Self {
+        Self::of(TokenOwner::Account(ACCOUNT.parse().unwrap()))
+    }
+
+    /// The ledger of a user's tokens, of which there may be few.
+    pub(crate) fn of_a_user() -> Self {
+        Self::of(TokenOwner::User("fedcba9876543210fedcba9876543210".parse().unwrap()))
+    }
+
+    fn of(ledger: TokenOwner) -> Self {
         let (sql, clock) = (Rc::new(NativeSql::new()), ManualClock::new());
         let cloud = ScriptedCloudflare::new(clock.clone());
-        let office = open(&sql, &cloud, &clock);
-        Self { sql, cloud, clock, office, rules: RulesMark::of(1, "{}") }
+        let office = open(ledger, &sql, &cloud, &clock);
+        Self { sql, cloud, clock, office, ledger, rules: RulesMark::of(1, "{}") }
     }
 
     /// The object dies and comes back: its memory is lost, its database stays.
     pub(crate) fn restart(&mut self) {
-        self.office = open(&self.sql, &self.cloud, &self.clock);
+        self.office = open(self.ledger, &self.sql, &self.cloud, &self.clock);
     }
 
     pub(crate) fn request(&self, owner: Option<&str>, operation: Operation) -> Request {
@@ -135,13 +144,41 @@ impl Bench {
         Operation::Revoke { key: LeaseKey::Lease(id), parents: parents() }
     }
 
+    /// The cron has everything looked over, and the alarm does it.
+    pub(crate) fn tend(&self) {
+        let answer = self.ask(None, Operation::CheckParents(parents()));
+        assert!(matches!(answer, Answer::Health(_)), "{answer:?}");
+        let answer = self.ask(None, Operation::Tend { install: "local".to_owned() });
+        assert!(matches!(answer, Answer::Done), "{answer:?}");
+        self.live(0);
+    }
+
+    /// What the journal says, oldest first.
+    pub(crate) fn events(&self) -> Vec<String> {
+        let kept = self.office.book().entries_after(0, usize::MAX).unwrap();
+        kept.iter()
+            .map(|kept| {
+                brevet_core::json::from_text::<brevet_core::ledger::journal::Entry>(&kept.body).unwrap().event
+            })
+            .collect()
+    }
+
     pub(crate) fn read(&self, id: LeaseId) -> Operation {
         Operation::Read { key: LeaseKey::Lease(id), ask_cloudflare: Some(parents()) }
     }
 
-    /// The notices but those of a failing database.
-    pub(crate) fn notices(&self) -> Vec<Notice> {
+    /// All that is logged.
+    pub(crate) fn all_notices(&self) -> Vec<Notice> {
         self.office.take_notices()
+    }
+
+    /// What the operator must hear of.
+    pub(crate) fn notices(&self) -> Vec<Notice> {
+        self.office
+            .take_notices()
+            .into_iter()
+            .filter(|notice| !matches!(notice, Notice::Entry(_) | Notice::Flushed { .. }))
+            .collect()
     }
 
     /// The moment so many seconds after the beginning.

@@ -1,9 +1,10 @@
 //! A clock that moves when it is told to.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use brevet_core::ledger::office::Clock;
+use brevet_core::ledger::office::{Clock, NotRead};
 use brevet_core::time::{Seconds, Timestamp};
 
 /// Where every test begins: 2026-11-23T00:00:00Z.
@@ -11,11 +12,23 @@ pub(crate) const START: i64 = 1_795_392_000;
 
 /// A clock; its clones are the same clock.
 #[derive(Clone, Debug)]
-pub(crate) struct ManualClock(Rc<Cell<Timestamp>>, Rc<Cell<Option<Timestamp>>>);
+pub(crate) struct ManualClock(Rc<Cell<Timestamp>>, Rc<Cell<Option<Timestamp>>>, Rc<Kv>);
+
+/// The store for what must outlive the object.
+#[derive(Debug, Default)]
+pub(crate) struct Kv {
+    pub(crate) kept: RefCell<BTreeMap<String, String>>,
+    /// While this is true it fails.
+    pub(crate) down: Cell<bool>,
+}
 
 impl ManualClock {
     pub(crate) fn new() -> Self {
-        Self(Rc::new(Cell::new(Timestamp::from_unix(START).unwrap())), Rc::default())
+        Self(Rc::new(Cell::new(Timestamp::from_unix(START).unwrap())), Rc::default(), Rc::default())
+    }
+
+    pub(crate) fn kv(&self) -> &Kv {
+        &self.2
     }
 
     /// Goes to a moment, if it is not past.
@@ -56,5 +69,16 @@ impl Clock for ManualClock {
 
     fn wake_at(&self, at: Timestamp) {
         self.1.set(Some(at));
+    }
+
+    async fn segment(&self, key: &str) -> Result<Option<String>, NotRead> {
+        if self.2.down.get() { Err(NotRead) } else { Ok(self.2.kept.borrow().get(key).cloned()) }
+    }
+
+    async fn keep_segment(&self, key: &str, text: &str) -> bool {
+        if !self.2.down.get() {
+            self.2.kept.borrow_mut().insert(key.to_owned(), text.to_owned());
+        }
+        !self.2.down.get()
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 use brevet_core::cloudflare::{
-    Cloudflare, Failure, FailureKind, Minted, Parents, TokenOwner, TokenSpec, TokenView, Verified,
+    Allowance, Cloudflare, Failure, FailureKind, Minted, Parents, TokenOwner, TokenSpec, TokenView, Verified,
 };
 use brevet_core::id::TokenId;
 use brevet_core::ledger::office::Clock;
@@ -414,6 +414,16 @@ impl Cloudflare for ScriptedCloudflare {
         .await
     }
 
+    async fn list(&self, owner: TokenOwner, parents: &Parents) -> Result<Vec<TokenView>, Failure> {
+        let script = self.arrive(Verb::List, owner, Some(parents), None, None);
+        let now = self.0.clock.now();
+        self.look(Verb::List, script, || {
+            // As Cloudflare does: without those whose time is up.
+            self.tokens().into_iter().filter(|view| view.expires_on.is_none_or(|end| end > now)).collect()
+        })
+        .await
+    }
+
     async fn check_parents(
         &self,
         owner: TokenOwner,
@@ -428,6 +438,10 @@ impl Cloudflare for ScriptedCloudflare {
     async fn permission_groups(&self, owner: TokenOwner, parents: &Parents) -> Result<Value, Failure> {
         let script = self.arrive(Verb::Groups, owner, Some(parents), None, None);
         self.look(Verb::Groups, script, || Value::Array(Vec::new())).await
+    }
+
+    fn allowance(&self, _owner: TokenOwner) -> Allowance {
+        Allowance { left: 1_000, resets: 0 }
     }
 
     async fn verify(&self, owner: TokenOwner, value: &Secret) -> Result<Option<Verified>, Failure> {

@@ -16,6 +16,7 @@ pub(crate) enum Verb {
     Delete,
     Read,
     Find,
+    List,
     Check,
     Groups,
     Verify,

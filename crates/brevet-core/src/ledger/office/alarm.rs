@@ -14,7 +14,7 @@ use crate::ledger::book::LeaseKey;
 use crate::ledger::due::{Due, Errand};
 use crate::ledger::lease::{End, Lease, State};
 use crate::ledger::office::revoke::{LOOK_AGAIN, Settled};
-use crate::ledger::office::{BY_ITSELF, Clock, Hand, Hold, Notice, Office, PARENTS};
+use crate::ledger::office::{BY_ITSELF, Clock, Hand, Hold, Notice, Office, PARENTS, flush};
 use crate::ledger::sql::{Sql, SqlError};
 use crate::time::{Seconds, Timestamp};
 
@@ -49,7 +49,11 @@ impl<S: Sql, C: Cloudflare, K: Clock> Office<S, C, K> {
     pub async fn wake(&self) {
         self.armed.set(None);
         let hand = Hand { office: self, by: BY_ITSELF };
-        if let Err(error) = hand.work().await {
+        let mut done = hand.work().await;
+        if done.is_ok() {
+            done = hand.tend().await;
+        }
+        if let Err(error) = done {
             self.notice(Notice::Database(error));
             self.arm(self.clock.now().plus(FIRST_PAUSE));
         }
@@ -86,6 +90,23 @@ impl<S: Sql, C: Cloudflare, K: Clock> Hand<'_, S, C, K> {
         Ok(())
     }
 
+    /// What has no time of its own: the journal's copy and the sweep. Whatever is due goes before it.
+    async fn tend(&self) -> Result<(), SqlError> {
+        if self.unflushed.get() >= flush::SEGMENT_BYTES {
+            self.flush().await?;
+        }
+        if self.to_tend.borrow().is_none() || !self.book.due(self.clock.now())?.is_empty() {
+            return Ok(());
+        }
+        let Some(install) = self.to_tend.take() else { return Ok(()) };
+        self.flush().await?;
+        let known = self.book.note(PARENTS)?;
+        match known.and_then(|text| from_text::<Parents>(&text)) {
+            Some(parents) => self.sweep(&install, &parents).await,
+            None => Ok(()),
+        }
+    }
+
     /// Runs one errand and writes down what came of it. Where Cloudflare limits us, tells for how long.
     async fn run(&self, due: &Due, parents: Option<&Parents>) -> Result<Option<Seconds>, SqlError> {
         let lease = due.lease;
@@ -116,6 +137,15 @@ impl<S: Sql, C: Cloudflare, K: Clock> Hand<'_, S, C, K> {
         }
         let limited = failure.is_some_and(|failure| failure.kind == FailureKind::RateLimited);
         Ok(limited.then_some(pause))
+    }
+
+    /// Deletes some of the tokens whose time is up, before a new one takes their place.
+    pub(super) async fn reclaim(&self, parents: &Parents) -> Result<(), SqlError> {
+        let due = self.book.due(self.clock.now())?;
+        let some = due.iter().filter(|due| due.errand == Errand::Delete).take(AT_ONCE);
+        let mut outcomes = Vec::new();
+        together(some.map(|due| self.run(due, Some(parents))).collect(), &mut outcomes).await;
+        outcomes.into_iter().try_for_each(|outcome| outcome.map(drop))
     }
 
     async fn attempt(&self, due: &Due, parents: &Parents) -> Result<Outcome, SqlError> {

@@ -39,13 +39,23 @@ impl<S: Sql, C: Cloudflare, K: Clock> Hand<'_, S, C, K> {
         if self.book.find(LeaseKey::Lease(lease.id))?.is_some() {
             return Ok(Answer::Refused(Refusal::Moved));
         }
-        if let Some(frozen) = self.frozen(&lease)? {
-            return Ok(frozen);
-        }
-        if let Some(claim) = &claim
-            && let Some(answer) = self.again(claim, &lease.owner, parents).await?
-        {
-            return Ok(answer);
+        let mut reclaimed = false;
+        loop {
+            if let Some(frozen) = self.frozen(&lease)? {
+                return Ok(frozen);
+            }
+            if let Some(claim) = &claim
+                && let Some(answer) = self.again(claim, &lease.owner, parents).await?
+            {
+                return Ok(answer);
+            }
+            match self.no_room(&lease)? {
+                None => break,
+                // Everything is looked at again after that wait: others came and went meanwhile.
+                Some((_, true)) if !reclaimed => self.reclaim(parents).await?,
+                Some((failure, _)) => return Ok(Answer::Failed(failure)),
+            }
+            reclaimed = true;
         }
         self.remember(parents)?;
         lease.begin(self.clock.now());

@@ -9,7 +9,7 @@ use crate::ledger::book::LeaseKey;
 use crate::ledger::due::Errand;
 use crate::ledger::journal::Entry;
 use crate::ledger::lease::{End, Lease, State};
-use crate::ledger::office::{Clock, HEALTH, Notice, Office, alarm, drift};
+use crate::ledger::office::{Clock, HEALTH, Notice, Office, alarm};
 use crate::ledger::protocol::{Answer, Operation, ParentHealth, Refusal, Request};
 use crate::ledger::sql::{Sql, SqlError};
 use crate::rulebook::{RulesDigest, RulesMark};
@@ -65,6 +65,14 @@ impl<S: Sql, C: Cloudflare, K: Clock> Hand<'_, S, C, K> {
 
     pub(super) async fn answer(&self, request: Request) -> Result<Answer, SqlError> {
         let owner = request.owner.as_deref();
+        let costs = match &request.operation {
+            Operation::Create { .. } | Operation::Change { .. } => true,
+            Operation::Read { ask_cloudflare, .. } => ask_cloudflare.is_some(),
+            _ => false,
+        };
+        if costs && let Some(failure) = self.too_often() {
+            return Ok(Answer::Failed(failure));
+        }
         match request.operation {
             Operation::Create { lease, parents, claim } => self.create(owner, lease, &parents, claim).await,
             Operation::Change { lease, revision, parents, change } => {
@@ -97,7 +105,9 @@ impl<S: Sql, C: Cloudflare, K: Clock> Hand<'_, S, C, K> {
                 Ok(Answer::Leases { leases: self.book.live_of(&grants, &owners, limit)?, total: None })
             }
             // These are the installation's own; no caller's request leads here.
-            Operation::TakeRules { .. } | Operation::CheckParents(_) if owner.is_some() => {
+            Operation::TakeRules { .. } | Operation::CheckParents(_) | Operation::Tend { .. }
+                if owner.is_some() =>
+            {
                 Ok(Answer::Refused(Refusal::NotFound))
             }
             // And these an operator's.
@@ -136,6 +146,11 @@ impl<S: Sql, C: Cloudflare, K: Clock> Hand<'_, S, C, K> {
                 self.armed.set(None);
                 self.rearm();
                 self.check_parents(&parents).await
+            }
+            Operation::Tend { install } => {
+                self.to_tend.replace(Some(install));
+                self.arm(self.clock.now());
+                Ok(Answer::Done)
             }
             Operation::Health => {
                 let text = self.book.note(HEALTH)?;
@@ -215,22 +230,8 @@ impl<S: Sql, C: Cloudflare, K: Clock> Hand<'_, S, C, K> {
             Ok(view) => view,
             Err(failure) => return Ok(Answer::Failed(failure)),
         };
-        // Leak detection ends a token without deleting it.
-        let Some(view) = view.filter(|view| !view.status.starts_with("revoked")) else {
-            let lease = self.found_dead(lease.id)?;
-            return Ok(Answer::Lease { lease, view: None });
-        };
-        let seen = lease.revision;
-        let lease = self.present(lease.id)?;
-        // What Cloudflare showed is compared only with the books of the same moment.
-        if lease.revision == seen
-            && !self.busy.borrow().contains(&lease.id)
-            && drift::has_drifted(&lease, &view)
-        {
-            self.notice(Notice::Drifted { lease: lease.id });
-        }
-        let view = (lease.state != State::Ended).then(|| Box::new(view));
-        Ok(Answer::Lease { lease, view })
+        let view = self.take_note(&lease, view.as_ref(), parents).await?;
+        Ok(Answer::Lease { lease: self.present(lease.id)?, view })
     }
 
     async fn check_parents(&self, parents: &Parents) -> Result<Answer, SqlError> {

@@ -1,0 +1,170 @@
+//! What a ledger gives out at most: tokens, so that Cloudflare's limit meets nobody by surprise, and calls,
+//! so that no caller uses up those of all others.
+
+use crate::cloudflare::{Cloudflare, Failure, FailureKind, TokenOwner};
+use crate::ledger::lease::Lease;
+use crate::ledger::office::{Clock, Hand};
+use crate::ledger::sql::{Sql, SqlError, SqlValue};
+use crate::sorted::SortedMap;
+use crate::time::Timestamp;
+
+/// The tokens that Cloudflare lets an account have.
+pub const OF_AN_ACCOUNT: u32 = 500;
+
+/// The tokens that Cloudflare lets a user have.
+pub const OF_A_USER: u32 = 50;
+
+/// One part in so many is head-room: what is left when grants get no more, for operators.
+const OPERATORS_PART: u32 = 10;
+
+/// One part in so many is what a single grant leaves to the others, operators' head-room included.
+const OTHERS_PART: u32 = 5;
+
+/// The window in which a caller's operations are counted, in seconds; Cloudflare's own is as long.
+const WINDOW: i64 = 300;
+
+/// The operations with calls to Cloudflare that one caller gets in a window: less than half of the calls that
+/// Cloudflare takes beside deletions.
+pub const MOST_OPERATIONS: u32 = 400;
+
+/// The callers counted apart. More at once share one count.
+const MOST_CALLERS: usize = 256;
+
+/// The caller that all share who come when there are [`MOST_CALLERS`].
+const OTHERS: &str = "";
+
+/// How many tokens there are, and how many there may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Room {
+    /// All tokens of this book that are at Cloudflare, or may be.
+    all: u32,
+    /// Those among them whose time is up, and which are still to be deleted.
+    expired: u32,
+    /// Those of the grant that asks.
+    of_grant: u32,
+    most: u32,
+}
+
+impl Room {
+    /// For how many more there is room whatever their grants are: each of them counts as the busiest's.
+    fn surely_for(&self) -> u32 {
+        (self.most - self.most / OTHERS_PART).saturating_sub(self.all)
+    }
+
+    /// Why there is no room for one more, if so.
+    fn refusal(&self, grant: Option<&str>) -> Option<String> {
+        let Self { all, of_grant, most, .. } = *self;
+        let for_grants = most - most / OPERATORS_PART;
+        let for_one = most - most / OTHERS_PART;
+        let Some(grant) = grant else {
+            return (all >= most)
+                .then(|| format!("{all} of the {most} tokens that may be at Cloudflare are there."));
+        };
+        if of_grant >= for_one {
+            return Some(format!(
+                "The grant {grant} has {of_grant} live tokens; of the {most} that may be at Cloudflare one grant gets {for_one}."
+            ));
+        }
+        (all >= for_grants).then(|| {
+            format!("{all} of the {most} tokens that may be at Cloudflare are there; grants get {for_grants} of them.")
+        })
+    }
+}
+
+/// Who called how often in the present window.
+#[derive(Debug, Default)]
+pub(super) struct Callers(SortedMap<String, (i64, u32)>);
+
+impl Callers {
+    /// Counts an operation. Where the caller has had all of its own, tells for how many seconds.
+    fn count(&mut self, by: &str, now: Timestamp) -> Option<u32> {
+        let window = now.unix().div_euclid(WINDOW);
+        if self.0.len() >= MOST_CALLERS && self.0.get(by).is_none() {
+            self.0.retain(|(begun, _)| *begun == window);
+        }
+        let crowded = self.0.len() >= MOST_CALLERS && self.0.get(by).is_none();
+        let by = if crowded { OTHERS } else { whom(by) };
+        let (_, calls) = self.0.get(by).copied().filter(|(begun, _)| *begun == window).unwrap_or((window, 0));
+        if calls >= MOST_OPERATIONS {
+            let left = window.saturating_add(1).saturating_mul(WINDOW).saturating_sub(now.unix());
+            return Some(u32::try_from(left.max(1)).unwrap_or(1));
+        }
+        self.0.insert(by.to_owned(), (window, calls + 1));
+        None
+    }
+}
+
+/// The caller as it is counted: of a workload its issuer and grant, for every run is a caller of its own.
+fn whom(by: &str) -> &str {
+    if by.starts_with("oidc:") { by.rsplit_once(':').map_or(by, |(whom, _)| whom) } else { by }
+}
+
+impl<S: Sql, C: Cloudflare, K: Clock> Hand<'_, S, C, K> {
+    /// Why this caller gets no operation with calls to Cloudflare now, if so.
+    pub(super) fn too_often(&self) -> Option<Failure> {
+        let wait = self.callers.borrow_mut().count(self.by, self.clock.now())?;
+        let mut failure = Failure::new(
+            FailureKind::RateLimited,
+            format!(
+                "This caller has had the {MOST_OPERATIONS} operations that one caller gets in five minutes, so that others get theirs."
+            ),
+            format!("Try again after {wait} s. Revoking is not limited."),
+        );
+        failure.retry_after = Some(wait);
+        Some(failure)
+    }
+
+    /// Why there is no room for this lease's token, if so, and whether deleting tokens whose time is up
+    /// may make some.
+    pub(super) fn no_room(&self, lease: &Lease) -> Result<Option<(Failure, bool)>, SqlError> {
+        // Counting reads every live lease, so it is done when it may matter.
+        if let Some(left) = self.surely_room_for.get().checked_sub(1) {
+            self.surely_room_for.set(left);
+            return Ok(None);
+        }
+        let grant = lease.grant.as_deref();
+        let room = self.room(grant)?;
+        let Some(cause) = room.refusal(grant) else {
+            self.surely_room_for.set(room.surely_for().saturating_sub(1));
+            return Ok(None);
+        };
+        let mut failure = Failure::new(
+            FailureKind::Quota,
+            cause,
+            "Revoke tokens that are no longer needed, or wait until some end.".to_owned(),
+        );
+        failure.retry_after = self.next_end()?;
+        Ok(Some((failure, room.expired > 0)))
+    }
+
+    fn room(&self, grant: Option<&str>) -> Result<Room, SqlError> {
+        self.settle()?;
+        let rows = self.book.sql().run(
+            "SELECT count(*), coalesce(sum(grant_name IS ?1), 0),
+                 (SELECT count(*) FROM due JOIN lease ON lease.id = due.key WHERE lease.state = 'ended')
+             FROM lease WHERE state <> 'ended'",
+            &[SqlValue::text(grant)],
+        )?;
+        let numbers = rows.first().map(Vec::as_slice);
+        let Some([SqlValue::Integer(live), SqlValue::Integer(of_grant), SqlValue::Integer(expired)]) =
+            numbers
+        else {
+            return Err(SqlError::Row("lease"));
+        };
+        let number = |number: i64| u32::try_from(number).unwrap_or(u32::MAX);
+        let most = match self.owner {
+            TokenOwner::Account(_) => OF_AN_ACCOUNT,
+            TokenOwner::User(_) => OF_A_USER,
+        };
+        let expired = number(*expired);
+        Ok(Room { all: number(*live).saturating_add(expired), expired, of_grant: number(*of_grant), most })
+    }
+
+    /// Seconds until the first of the live tokens ends, an hour at most.
+    fn next_end(&self) -> Result<Option<u32>, SqlError> {
+        let rows = self.book.sql().run("SELECT min(expires_on) FROM lease WHERE state <> 'ended'", &[])?;
+        let Some(SqlValue::Integer(end)) = rows.first().and_then(|row| row.first()) else { return Ok(None) };
+        let wait = end.saturating_sub(self.clock.now().unix()).clamp(1, 3600);
+        Ok(u32::try_from(wait).ok())
+    }
+}
