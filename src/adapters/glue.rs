@@ -39,6 +39,9 @@ extern "C" {
     #[wasm_bindgen(catch, js_name = readStored)]
     pub(super) async fn read_stored(namespace: &JsValue, key: &str) -> Result<JsValue, JsValue>;
 
+    #[wasm_bindgen(catch, js_name = listStored)]
+    pub(super) async fn list_stored(namespace: &JsValue, prefix: &str) -> Result<JsValue, JsValue>;
+
     #[wasm_bindgen(catch, js_name = writeStored)]
     pub(super) async fn write_stored(
         namespace: &JsValue,

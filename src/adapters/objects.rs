@@ -59,6 +59,14 @@ impl Stored {
         Ok(value.as_string())
     }
 
+    /// The keys that begin so, in order.
+    pub(crate) async fn keys(&self, prefix: &str) -> Result<Vec<String>, Unreachable> {
+        let listed =
+            glue::list_stored(&self.0, prefix).await.map_err(|_| kv_failed("it could not be listed"))?;
+        let text = listed.as_string().unwrap_or_default();
+        Ok(text.split('\n').filter(|key| !key.is_empty()).map(str::to_owned).collect())
+    }
+
     /// Writes a value, to be kept for so long or, where nothing is said, for ever.
     pub(crate) async fn write(
         &self,

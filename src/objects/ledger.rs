@@ -38,6 +38,10 @@ impl Clock for Runtime {
         self.stored.read(key).await.map_err(|_| NotRead)
     }
 
+    async fn segment_keys(&self, prefix: &str) -> Result<Vec<String>, NotRead> {
+        self.stored.keys(prefix).await.map_err(|_| NotRead)
+    }
+
     async fn keep_segment(&self, key: &str, text: &str) -> bool {
         self.stored.write(key, text, Some(KEPT)).await.is_ok()
     }

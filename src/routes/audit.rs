@@ -1,15 +1,16 @@
-//! `GET /v1/audit`: the journal.
+//! `GET /v1/audit`: the journal, and `POST /v1/ledgers/{account}/rebuild`: a book made anew from it.
 
 use brevet_core::broker::{Fault, RequestError, Session};
 use brevet_core::json::{List, Object, Raw};
 use brevet_core::ledger::journal::{EntryFilter, Kept, MOST_ENTRIES};
+use brevet_core::ledger::lease::Lease;
 use brevet_core::ledger::protocol::Operation;
 use brevet_core::policy::Account;
 
-use super::Inbound;
 use super::answer::{Reply, of_json};
 use super::shape;
 use super::task::Task;
+use super::{Inbound, nothing_else};
 
 /// How many entries a page holds where nothing else is asked.
 const PAGE: u32 = 50;
@@ -68,5 +69,24 @@ pub(super) fn listed(account: &Account, entries: &[Kept]) -> Reply {
     let next = entries.last().map(|last| last.seq).filter(|seq| *seq > 1).map(|seq| seq.to_string());
     let mut told = Object::new();
     told.put("account", &shape::account(account)).put("entries", &list).put("next_cursor", &next);
+    of_json(200, told)
+}
+
+/// `POST /v1/ledgers/{account}/rebuild`, without a body.
+pub(super) fn rebuild(session: &Session, inbound: &Inbound, account: &str) -> Result<Task, Fault> {
+    nothing_else(&inbound.object_or_none()?, "no members at all")?;
+    let account = session.in_force.policy.account(account);
+    let account = account.ok_or(Fault::from(RequestError::UnknownAccount))?;
+    Ok(Task::Rebuild { account: Box::new(account.clone()) })
+}
+
+/// The answer to [`rebuild`]: the leases that were taken in.
+pub(super) fn rebuilt(account: &Account, leases: &[Lease]) -> Reply {
+    let mut list = List::new();
+    for lease in leases {
+        list.push(&shape::lease(lease, account));
+    }
+    let mut told = Object::new();
+    told.put("account", &shape::account(account)).put("found", &list);
     of_json(200, told)
 }

@@ -1,6 +1,6 @@
 //! Paths, and who answers them.
 
-use brevet_core::broker::{Deed, Fault, Ports, RequestError, Session};
+use brevet_core::broker::{self, Deed, Fault, Ports, RequestError, Session};
 use brevet_core::json::Object;
 
 use super::answer::{Reply, problem, refused_envelope};
@@ -24,6 +24,7 @@ enum Route<'a> {
     Renew(&'a str),
     Roll(&'a str),
     Audit,
+    Rebuild(&'a str),
     WhoAmI,
     Templates,
     PermissionGroups,
@@ -62,6 +63,7 @@ fn route(path: &str) -> Result<Route<'_>, RequestError> {
             ["leases", id, "renew"] => Route::Renew(id),
             ["leases", id, "roll"] => Route::Roll(id),
             ["audit"] => Route::Audit,
+            ["ledgers", account, "rebuild"] => Route::Rebuild(account),
             ["whoami"] => Route::WhoAmI,
             ["templates"] => Route::Templates,
             ["permission-groups"] => Route::PermissionGroups,
@@ -153,12 +155,28 @@ async fn dispatch<P: Ports>(
         Route::DropIn(of, DropIn::Verify) => verify::drop_in(ports, inbound, of).await,
         Route::Config(what) => config::serve(ports, inbound, what).await,
         _ => {
-            let mut session = inbound.session(ports).await?;
-            let task = task_of(ports, &session, route, inbound)?;
-            let outcome = perform(ports, &mut session, task).await;
-            let reply = outcome.and_then(|outcome| word(ports, &session, route, inbound, outcome));
+            let mut session = match inbound.session(ports).await {
+                Ok(session) => session,
+                Err(fault) => {
+                    broker::tell_of_stranger(ports, &inbound.visitor, &fault).await;
+                    return Err(fault);
+                }
+            };
+            let outcome = match task_of(ports, &session, route, inbound) {
+                Ok(task) => perform(ports, &mut session, task).await,
+                Err(fault) => Err(fault),
+            };
+            let reply = match outcome.and_then(|outcome| word(ports, &session, route, inbound, outcome)) {
+                Ok(reply) => reply,
+                Err(fault) => {
+                    if inbound.method != "GET" && route != Route::Plan {
+                        broker::tell_of_refusal(ports, &session, &fault).await;
+                    }
+                    refuse(fault)
+                }
+            };
             // A refusal too tells what is left: most of all the one because of which there is one.
-            Ok(reply.unwrap_or_else(refuse).with_allowance(session.allowance))
+            Ok(reply.with_allowance(session.allowance))
         }
     }
 }
@@ -181,6 +199,7 @@ fn task_of<P: Ports>(
         Route::Roll(id) => leases::act(id, leases::roll(inbound)?),
         Route::Switch(what) => switch::order(ports, session, inbound, what),
         Route::Audit => audit::list(session, inbound),
+        Route::Rebuild(account) => audit::rebuild(session, inbound, account),
         Route::WhoAmI => say(tokens::who_am_i(session)),
         Route::Templates => say(tokens::templates(session)),
         Route::PermissionGroups => say(tokens::permission_groups(session, inbound)?),
@@ -222,6 +241,7 @@ fn word<P: Ports>(
         Outcome::Listed(found, next) => leases::listed(&found, next),
         Outcome::Paged(leases, total, page) => dropin::listed(&leases, total, &page, now),
         Outcome::Journal(account, entries) => audit::listed(&account, &entries),
+        Outcome::Rebuilt(account, leases) => audit::rebuilt(&account, &leases),
         Outcome::Everywhere(operation, answers) => switch::told(&operation, &answers)?,
         Outcome::Groups(groups) => dropin::permission_groups(inbound, &groups),
     })
@@ -235,6 +255,7 @@ const fn methods(route: Route<'_>) -> &'static str {
         | Route::Renew(_)
         | Route::Roll(_)
         | Route::Panic
+        | Route::Rebuild(_)
         | Route::Config(Config::Lint)
         | Route::Switch(Switch::RevokeMany) => "POST",
         Route::Switch(Switch::Freezes) => "GET, POST",
@@ -268,6 +289,7 @@ mod tests {
             ("/v1/leases/x/renew", Route::Renew("x")),
             ("/v1/leases/x/roll", Route::Roll("x")),
             ("/v1/audit", Route::Audit),
+            ("/v1/ledgers/main/rebuild", Route::Rebuild("main")),
             ("/v1/whoami", Route::WhoAmI),
             ("/v1/templates", Route::Templates),
             ("/v1/permission-groups", Route::PermissionGroups),

@@ -61,6 +61,11 @@ pub(super) enum Task {
         /// Which entries.
         operation: Box<Operation>,
     },
+    /// Make the book of one account anew.
+    Rebuild {
+        /// The account.
+        account: Box<Account>,
+    },
     /// Ask every ledger the same.
     Everywhere(Box<Operation>),
     /// Ask Cloudflare for its permission groups.
@@ -84,6 +89,8 @@ pub(super) enum Outcome {
     Paged(Vec<Lease>, u32, Page),
     /// See [`Task::Journal`].
     Journal(Box<Account>, Vec<Kept>),
+    /// See [`Task::Rebuild`].
+    Rebuilt(Box<Account>, Vec<Lease>),
     /// See [`Task::Everywhere`].
     Everywhere(Box<Operation>, Vec<(Account, Answer)>),
     /// See [`Task::Groups`].
@@ -119,6 +126,10 @@ pub(super) async fn perform<P: Ports>(
                 Said::Answer(Answer::Journal(entries)) => Outcome::Journal(account, entries),
                 _ => return Err(Fault::Ledger(Refusal::Protocol)),
             }
+        }
+        Task::Rebuild { account } => {
+            let leases = broker::rebuild(ports, session, &account).await?;
+            Outcome::Rebuilt(account, leases)
         }
         Task::Everywhere(operation) => {
             let answers = broker::everywhere(ports, session, &operation).await?;

@@ -72,3 +72,47 @@ fn refuses_what_it_does_not_understand() {
     }
     refused(here, request("", "GET", "/v1/audit?account=main", None), 401, "missing-credential");
 }
+
+#[test]
+fn what_the_rules_refuse_is_told_with_the_rule_and_strangers_are_counted() {
+    let here = Installation::new();
+    let body = json!({ "template": "workers-deploy", "params": { "account": "apps" } });
+    let denied = here.post(CI, "/v1/tokens", body);
+    assert_eq!(denied.status, 403, "{}", denied.text);
+    let told = |event: &str| -> Vec<serde_json::Value> {
+        let accounts = ["apps", "main", "me"];
+        let entries = accounts.map(|account| {
+            let path = format!("/v1/audit?account={account}&event={event}");
+            here.get(ROOT, &path).body["entries"].as_array().unwrap().clone()
+        });
+        entries.concat().into_iter().map(|kept| kept["entry"].clone()).collect()
+    };
+    let entries = told("refused");
+    let [entry] = &entries[..] else { panic!("{entries:?}") };
+    assert_eq!(entry["by"], "client:ci");
+    let detail = entry["detail"].as_str().unwrap();
+    assert!(detail.contains(&denied.body["detail"].as_str().unwrap()[1..]), "{detail}");
+    assert!(!entry["rule"].is_null() || denied.body["pointer"].is_null());
+    for _ in 0..50 {
+        here.post("brvc_of-nobody-at-all-and-of-43-characters-in-all-x", "/v1/tokens", json!({}));
+    }
+    assert_eq!(told("refused_unknown").len(), 1);
+    here.pass(61);
+    here.post("brvc_of-nobody-at-all-and-of-43-characters-in-all-x", "/v1/tokens", json!({}));
+    let counted: u32 = told("refused_unknown")
+        .iter()
+        .map(|entry| entry["detail"].as_str().unwrap().rsplit(' ').next().unwrap().parse::<u32>().unwrap())
+        .sum();
+    assert_eq!(counted, 51);
+}
+
+#[test]
+fn refuses_to_rebuild_for_whoever_may_not_change_the_rules() {
+    let here = Installation::new();
+    for who in [CI, READER] {
+        refused(here, request(who, "POST", "/v1/ledgers/main/rebuild", None), 403, "power-missing");
+    }
+    refused(here, request(ROOT, "POST", "/v1/ledgers/nowhere/rebuild", None), 404, "unknown-account");
+    let rebuilt = here.post(ROOT, "/v1/ledgers/main/rebuild", json!({}));
+    assert_eq!((rebuilt.status, &rebuilt.body["found"]), (200, &json!([])), "{}", rebuilt.text);
+}

@@ -1,5 +1,6 @@
 //! What every refusal has in common.
 
+use brevet_core::ledger::office::MOST_WRITTEN;
 use serde_json::Value;
 
 use crate::installation::{Answer, Installation};
@@ -38,6 +39,8 @@ pub(crate) fn refused(installation: &Installation, call: Call, status: u16, reas
     installation.logged();
     let what = format!("{} {}", call.method, call.path);
     let drop_in = call.path.starts_with("/client/v4");
+    let decides = call.method != "GET" && call.path != "/v1/plan" && !call.path.starts_with("/v1/config");
+    let refusals = installation.refusals().len();
     let answer = installation.send(call);
     assert_eq!(answer.status, status, "{what}: {}", answer.text);
     if drop_in {
@@ -48,6 +51,7 @@ pub(crate) fn refused(installation: &Installation, call: Call, status: u16, reas
     assert_eq!(installation.steps().upstream, 0, "{what}: Cloudflare was asked");
     assert_eq!(installation.stage.fake.tokens().len(), tokens, "{what}: a token came about");
     check_signals(&answer);
+    check_journal(installation, &answer, decides, refusals);
     let expected = match reason {
         "invalid-credential" | "1000" => vec!["credential_refused".to_owned()],
         "upstream-rate-limited" | "quota" => vec!["upstream".to_owned()],
@@ -57,6 +61,17 @@ pub(crate) fn refused(installation: &Installation, call: Call, status: u16, reas
         installation.logged().iter().map(|event| event["event"].as_str().unwrap().to_owned()).collect();
     assert_eq!(logged, expected, "{what}");
     answer
+}
+
+/// What the rules refuse somebody who is known is in the journal; what a stranger wants is not.
+fn check_journal(installation: &Installation, answer: &Answer, decides: bool, before: usize) {
+    let refusals = installation.refusals();
+    if answer.status == 403 && decides && before < usize::try_from(MOST_WRITTEN).unwrap() {
+        assert_eq!(refusals.len(), before + 1, "{}", answer.text);
+    }
+    if answer.status == 401 || !decides {
+        assert_eq!(refusals.len(), before, "{}", answer.text);
+    }
 }
 
 fn check_problem(answer: &Answer, reason: &str, what: &str) {

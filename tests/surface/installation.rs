@@ -15,6 +15,7 @@ use brevet_core::ledger::book::Book;
 use brevet_core::ledger::name::Pepper;
 use brevet_core::ledger::office::{Clock, NotRead, Office};
 use brevet_core::ledger::protocol::{Answer as LedgerAnswer, Request, Told};
+use brevet_core::ledger::sql::Sql;
 use brevet_core::rulebook::{self, Errands, Register, RulebookAnswer, RulebookRequest};
 use brevet_core::secret::Secret;
 use brevet_core::time::Timestamp;
@@ -55,6 +56,10 @@ impl Clock for StageClock {
 
     async fn segment(&self, _key: &str) -> Result<Option<String>, NotRead> {
         Err(NotRead)
+    }
+
+    async fn segment_keys(&self, _prefix: &str) -> Result<Vec<String>, NotRead> {
+        Ok(Vec::new())
     }
 
     async fn keep_segment(&self, _key: &str, _text: &str) -> bool {
@@ -211,6 +216,14 @@ impl Installation {
     pub(crate) fn steps(&self) -> Steps {
         let steps = Steps { upstream: self.stage.sent.take().len(), ..self.steps.take() };
         Steps { kv_reads: self.kv.take_reads(), kv_writes: self.kv.take_writes(), ..steps }
+    }
+
+    /// The refusals in the journals.
+    pub(crate) fn refusals(&self) -> Vec<String> {
+        let statement = "SELECT body FROM journal WHERE event = 'refused' ORDER BY seq";
+        let books = self.books.borrow();
+        let rows = books.values().flat_map(|sql| sql.run(statement, &[]).unwrap());
+        rows.map(|row| format!("{row:?}")).collect()
     }
 
     /// How many tokens there are at Cloudflare, the parents among them.

@@ -52,6 +52,11 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: AuditCommand,
     },
+    /// The books of an account.
+    Ledger {
+        #[command(subcommand)]
+        command: LedgerCommand,
+    },
     /// Deploy Brevet: KV namespace, secrets, Worker, rules. Running it again changes nothing needlessly.
     Deploy(DeployOptions),
 }
@@ -117,6 +122,17 @@ pub(crate) enum AuditCommand {
         /// at the end shows by nothing else.
         #[arg(long, value_name = "SEQ:MAC")]
         head: Option<String>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum LedgerCommand {
+    /// Make a lost book anew: from the tokens at Cloudflare that carry this installation's name, and the
+    /// journal in KV, which says whose they are. What is in the book stays. Running it again does no harm.
+    Rebuild {
+        /// The account, by its name in the rules.
+        #[arg(long, value_name = "NAME")]
+        account: String,
     },
 }
 

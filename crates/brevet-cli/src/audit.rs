@@ -1,4 +1,4 @@
-//! `brevet audit …`: the journal, taken out and checked.
+//! `brevet audit …`: the journal, taken out and checked. `brevet ledger …`: the book made anew from it.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, stdin};
@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use crate::arguments::AuditCommand;
+use crate::arguments::{AuditCommand, LedgerCommand};
 use crate::config;
 use crate::failure::{Exit, Failure};
 use crate::file::FileError;
@@ -26,6 +26,30 @@ pub(crate) fn run(url: Option<&str>, command: &AuditCommand) -> Result<Exit, Fai
         AuditCommand::Export { account } => export(url, account.as_deref()),
         AuditCommand::Verify { file, head } => verify(file, head.as_deref()),
     }
+}
+
+/// Runs one of the commands on books.
+///
+/// # Errors
+/// [`Failure`].
+pub(crate) fn ledger(url: Option<&str>, command: &LedgerCommand) -> Result<Exit, Failure> {
+    let LedgerCommand::Rebuild { account } = command;
+    let found = config::worker(url)?.rebuild(account)?;
+    for lease in &found {
+        let text = |name: &str| lease.get(name).and_then(Value::as_str).unwrap_or("-");
+        say::line(&format!(
+            "{} {} {} until {}",
+            text("id"),
+            text("token_id"),
+            text("owner"),
+            text("expires_on")
+        ))?;
+    }
+    say::note(&format!(
+        "{} leases were taken in. Freezes are not in a journal's reach: set again what is to be frozen.",
+        found.len()
+    ));
+    Ok(Exit::Done)
 }
 
 fn export(url: Option<&str>, account: Option<&str>) -> Result<Exit, Failure> {

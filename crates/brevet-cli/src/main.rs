@@ -42,6 +42,7 @@ fn main() -> ExitCode {
         Command::Operator { command } => holder::run(holder::Kind::Operator, command),
         Command::Config { command } => config::run(url, command),
         Command::Audit { command } => audit::run(url, command),
+        Command::Ledger { command } => audit::ledger(url, command),
         Command::Deploy(options) => deploy::run(url, options),
     };
     let exit = done.unwrap_or_else(|failure| {

@@ -314,6 +314,20 @@ impl Worker {
         })
     }
 
+    /// Has an account's book made anew; gives the leases that were taken in.
+    ///
+    /// # Errors
+    /// [`WorkerError`].
+    pub(crate) fn rebuild(&self, account: &str) -> Result<Vec<Value>, WorkerError> {
+        let path = format!("/v1/ledgers/{}/rebuild", utf8_percent_encode(account, NON_ALPHANUMERIC));
+        let request = self.authorized(self.request(Method::POST, &path));
+        let (reply, mut members) = self.send(request.body(Vec::new()))?;
+        match members.remove("found") {
+            Some(Value::Array(found)) => Ok(found),
+            _ => Err(self.not_brevet(&reply)),
+        }
+    }
+
     /// A page of an account's journal, newest first, as the text of Brevet's answer.
     ///
     /// # Errors

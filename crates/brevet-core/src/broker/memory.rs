@@ -9,6 +9,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use crate::broker::in_force::InForce;
+use crate::broker::refusals::Counted;
 use crate::broker::verify::Validity;
 use crate::secret::Secret;
 use crate::sorted::SortedMap;
@@ -40,6 +41,7 @@ pub struct Memory {
     answers: RefCell<Answers>,
     key: Cell<Option<[u8; 16]>>,
     visits: RefCell<Visits>,
+    pub(super) strangers: RefCell<Counted>,
 }
 
 impl Memory {

@@ -11,6 +11,8 @@ mod in_force;
 mod memory;
 mod mint;
 mod ports;
+mod rebuild;
+mod refusals;
 mod session;
 mod switch;
 mod tend;
@@ -24,6 +26,8 @@ pub use in_force::{InForce, LONGEST_WITHOUT_REGISTER, RECHECK, forget, load, tak
 pub use memory::{MOST_VISITS, Memory, VISIT_WINDOW};
 pub use mint::{Issued, Once, mint, plan, planned_name};
 pub use ports::{Ports, Settings, Unreachable, Visitor};
+pub use rebuild::rebuild;
+pub use refusals::{TELL_OF_STRANGERS, tell_of_refusal, tell_of_stranger};
 pub use session::{Said, Session};
 pub use switch::{Stop, everywhere};
 pub use tend::{Deed, Done, Found, Wanted, act, list, page};

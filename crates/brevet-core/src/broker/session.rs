@@ -20,6 +20,8 @@ pub struct Session {
     pub caller: Caller,
     /// What the parent token has left, of the ledgers asked the one that has least.
     pub allowance: Option<Allowance>,
+    /// The ledger that was asked last.
+    pub asked: Option<TokenOwner>,
     bearer: Bearer,
     address: Option<std::net::IpAddr>,
 }
@@ -42,7 +44,7 @@ impl Session {
         let in_force = in_force::load(ports, visitor).await?;
         let address = visitor.address;
         let caller = authenticate(ports, &in_force, &bearer, address)?;
-        Ok(Self { in_force, caller, allowance: None, bearer, address })
+        Ok(Self { in_force, caller, allowance: None, asked: None, bearer, address })
     }
 
     /// Goes on under rules that a ledger says are in force: the caller must be one under them too.
@@ -78,6 +80,7 @@ impl Session {
             by: Some(self.caller.owner()),
             operation,
         };
+        self.asked = Some(ledger);
         let told = ports.ledger(ledger, &request).await.map_err(Fault::from)?;
         // Where several ledgers are asked, what counts is the one that has least left.
         let least = self.allowance.into_iter().chain(told.allowance).min_by_key(|allowance| allowance.left);

@@ -313,6 +313,14 @@ impl<S: Sql> Book<S> {
         }
     }
 
+    /// Lets go of what is kept under a name.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn drop_note(&self, name: &str) -> Result<(), SqlError> {
+        self.sql.run("DELETE FROM meta WHERE name = ?", &[name.into()]).map(drop)
+    }
+
     /// Keeps a text under a name.
     ///
     /// # Errors

@@ -6,7 +6,7 @@
 
 use crate::hex;
 use crate::id::{LeaseId, TokenId};
-use crate::json::{record, to_text};
+use crate::json::{from_text, record, to_text};
 use crate::ledger::book::Book;
 use crate::ledger::lease::Lease;
 use crate::ledger::name::Pepper;
@@ -15,6 +15,9 @@ use crate::time::{Seconds, Timestamp};
 
 /// How long entries are kept.
 pub const KEPT: Seconds = Seconds::of(90 * 86_400);
+
+/// The name under which the head is kept behind which a book that was made anew goes on.
+const BEGUN: &str = "journal_begun";
 
 /// The most entries in one answer.
 pub const MOST_ENTRIES: u32 = 100;
@@ -172,6 +175,11 @@ pub struct Segment {
     pub entries: Vec<Kept>,
 }
 
+/// What the keys of a ledger's segments begin with.
+pub fn segment_prefix(ledger: &str) -> String {
+    format!("journal/{ledger}/")
+}
+
 /// Where the segment that begins with this entry lies in KV. Keys sort as the entries do.
 pub fn segment_key(ledger: &str, first: u64) -> String {
     format!("journal/{ledger}/{first:016}")
@@ -190,7 +198,19 @@ impl<S: Sql> Book<S> {
     pub fn head(&self) -> Result<Head, SqlError> {
         let rows = self.sql().run("SELECT seq, '', mac FROM journal ORDER BY seq DESC LIMIT 1", &[])?;
         let last = rows.first().map(kept).transpose()?;
-        Ok(last.map(|Kept { seq, mac, .. }| Head { seq, mac }).unwrap_or_default())
+        let last = last.map(|kept| kept.head()).unwrap_or_default();
+        // A book that was made anew goes on where the journal in KV ended.
+        let begun = self.note(BEGUN)?.and_then(|text| from_text::<Head>(&text)).unwrap_or_default();
+        Ok(if begun.seq > last.seq { begun } else { last })
+    }
+
+    /// Goes on behind this head; entries after `known` are let go.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn begin_journal(&self, head: &Head, known: u64) -> Result<(), SqlError> {
+        self.sql().run("DELETE FROM journal WHERE seq > ?", &[number(known)])?;
+        self.keep_note(BEGUN, &to_text(head))
     }
 
     /// Appends an entry.

@@ -2,8 +2,6 @@
 //!
 //! A lease row is written before the token is created and completed after, so that a lost answer
 //! leaves no token that nobody knows of. The value of a token is never written.
-//!
-//! Not here yet, and given room: the journal of refusals.
 
 pub mod book;
 pub mod claim;

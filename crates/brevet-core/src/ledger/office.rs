@@ -12,6 +12,8 @@ mod drift;
 mod flush;
 mod hand;
 mod quota;
+mod rebuild;
+mod refusals;
 mod revoke;
 mod sweep;
 mod switch;
@@ -32,8 +34,10 @@ use crate::ledger::sql::{Sql, SqlError};
 use crate::time::{Seconds, Timestamp};
 use hand::Hand;
 use quota::Callers;
+use refusals::Refusals;
 
 pub use quota::{MOST_OPERATIONS, OF_A_USER, OF_AN_ACCOUNT};
+pub use refusals::MOST_WRITTEN;
 
 /// The name under which the last check of the parent token is kept.
 const HEALTH: &str = "parent_health";
@@ -66,6 +70,9 @@ pub trait Clock {
 
     /// Reads a segment of the journal.
     fn segment(&self, key: &str) -> impl Future<Output = Result<Option<String>, NotRead>>;
+
+    /// Where segments of the journal lie: all keys that begin so, in order.
+    fn segment_keys(&self, prefix: &str) -> impl Future<Output = Result<Vec<String>, NotRead>>;
 
     /// Writes a segment of the journal; tells whether that was done.
     fn keep_segment(&self, key: &str, text: &str) -> impl Future<Output = bool>;
@@ -172,6 +179,8 @@ pub struct Office<S, C, K> {
     parents: RefCell<Option<Parents>>,
     /// Who called how often.
     callers: RefCell<Callers>,
+    /// Who was refused how often.
+    refusals: RefCell<Refusals>,
     /// For how many more tokens there surely is room, without counting. Only creates use it up.
     surely_room_for: Cell<u32>,
     /// The installation whose tokens are to be looked over, and the journal to be flushed, when nothing
@@ -198,6 +207,7 @@ impl<S: Sql, C: Cloudflare, K: Clock> Office<S, C, K> {
             armed: Cell::default(),
             parents: RefCell::default(),
             callers: RefCell::default(),
+            refusals: RefCell::default(),
             surely_room_for: Cell::default(),
             to_tend: RefCell::default(),
             swept: Cell::default(),

@@ -104,6 +104,17 @@ pub enum Operation {
         /// The installation's name, part of every token's name.
         install: String,
     },
+    /// Take the tokens of this installation that are in no book into this one.
+    Rebuild {
+        /// The installation's name, part of every token's name.
+        install: String,
+        /// The parent token's secret.
+        parents: Parents,
+    },
+    /// Write down that a known caller was refused.
+    Refused(Refused),
+    /// Count those whose credential is not good.
+    Strangers(Vec<Strangers>),
     /// Read the last such answer.
     Health,
     /// Freeze.
@@ -131,6 +142,33 @@ pub enum Operation {
         limit: u32,
     },
 }
+
+/// A refusal of a known caller, for the journal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// The problem's name.
+    pub kind: String,
+    /// What the caller was told.
+    pub detail: String,
+    /// The grant that was asked for.
+    pub grant: Option<String>,
+    /// The rule or the field that decided.
+    pub rule: Option<String>,
+    /// The version of the rules that decided.
+    pub rules_version: u64,
+}
+
+/// How many came with a credential that is not good, for one reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Strangers {
+    /// Why it is not good; no word of the credential.
+    pub reason: String,
+    /// How many.
+    pub count: u32,
+}
+
+record!(Refused { kind, detail, grant, rule, rules_version });
+record!(Strangers { reason, count });
 
 /// A change of a lease.
 #[derive(Clone, Debug)]
@@ -320,6 +358,9 @@ variants!(Operation {
     "take_rules" => TakeRules { json: json },
     "check_parents" => CheckParents { 0: parents },
     "tend" => Tend { install: install },
+    "rebuild" => Rebuild { install: install, parents: parents },
+    "refuse" => Refused { 0: refused },
+    "strangers" => Strangers { 0: strangers },
     "freeze" => Freeze { 0: freeze },
     "lift" => Lift { 0: freeze },
     "freezes" => Freezes {},

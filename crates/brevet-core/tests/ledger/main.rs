@@ -22,6 +22,8 @@ mod ownership;
 mod protocol;
 mod quota;
 mod reading;
+mod rebuild;
+mod refusals;
 mod revoking;
 mod rules;
 mod schema;

@@ -163,3 +163,21 @@ fn a_search_that_fails_ends_nothing() {
     }
     ended(&bench.ask(Some(OWNER), bench.revoke(lease_id(1))), End::Revoked);
 }
+
+#[test]
+fn a_look_that_was_too_early_proves_nothing_however_late_its_answer_comes() {
+    let mut bench = Bench::new();
+    bench.cloud.script(Verb::Create, Script::Late);
+    bench.cloud.script(Verb::Find, Script::Refuse(FailureKind::Unavailable));
+    bench.ask(Some(OWNER), bench.create(1, OWNER));
+    bench.restart();
+    let barrier = bench.cloud.hold(Verb::Find, Stage::BeforeAnswer);
+    let task = bench.start(Some(OWNER), bench.revoke(lease_id(1)));
+    assert!(bench.cloud.carry_out_adrift());
+    bench.clock.pass(900);
+    barrier.release();
+    assert!(matches!(task.end(), Answer::Failed(_)));
+    assert_ne!(bench.lease(1).state, State::Ended);
+    bench.live(120);
+    assert!(bench.cloud.tokens().is_empty());
+}

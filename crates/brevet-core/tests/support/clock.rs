@@ -75,6 +75,12 @@ impl Clock for ManualClock {
         if self.2.down.get() { Err(NotRead) } else { Ok(self.2.kept.borrow().get(key).cloned()) }
     }
 
+    async fn segment_keys(&self, prefix: &str) -> Result<Vec<String>, NotRead> {
+        let kept = self.2.kept.borrow();
+        let keys = kept.keys().filter(|key| key.starts_with(prefix)).cloned().collect();
+        if self.2.down.get() { Err(NotRead) } else { Ok(keys) }
+    }
+
     async fn keep_segment(&self, key: &str, text: &str) -> bool {
         if !self.2.down.get() {
             self.2.kept.borrow_mut().insert(key.to_owned(), text.to_owned());

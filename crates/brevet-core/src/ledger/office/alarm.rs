@@ -99,6 +99,7 @@ impl<S: Sql, C: Cloudflare, K: Clock> Hand<'_, S, C, K> {
             return Ok(());
         }
         let Some(install) = self.to_tend.take() else { return Ok(()) };
+        self.write_counts()?;
         self.flush().await?;
         let known = self.book.note(PARENTS)?;
         match known.and_then(|text| from_text::<Parents>(&text)) {

@@ -21,10 +21,10 @@ const SEGMENT_AFTER: Seconds = Seconds::of(15 * 60);
 const MOST_SEGMENTS: u32 = 8;
 
 /// The name under which the last entry is kept that is in KV.
-const FLUSHED: &str = "journal_flushed";
+pub(super) const FLUSHED: &str = "journal_flushed";
 
 /// The name under which it is kept that KV has entries which this book does not know.
-const SET_BACK: &str = "set_back";
+pub(super) const SET_BACK: &str = "set_back";
 
 /// What KV holds where the next segment would be written.
 enum Ahead {
@@ -57,7 +57,7 @@ impl<S: Sql, C: Cloudflare, K: Clock> Hand<'_, S, C, K> {
         })
     }
 
-    fn flushed(&self) -> Result<Head, SqlError> {
+    pub(super) fn flushed(&self) -> Result<Head, SqlError> {
         let known = self.book.note(FLUSHED)?;
         Ok(known.and_then(|text| from_text(&text)).unwrap_or_default())
     }

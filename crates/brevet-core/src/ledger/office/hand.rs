@@ -105,7 +105,12 @@ impl<S: Sql, C: Cloudflare, K: Clock> Hand<'_, S, C, K> {
                 Ok(Answer::Leases { leases: self.book.live_of(&grants, &owners, limit)?, total: None })
             }
             // These are the installation's own; no caller's request leads here.
-            Operation::TakeRules { .. } | Operation::CheckParents(_) | Operation::Tend { .. }
+            Operation::TakeRules { .. }
+            | Operation::CheckParents(_)
+            | Operation::Tend { .. }
+            | Operation::Rebuild { .. }
+            | Operation::Refused(_)
+            | Operation::Strangers(_)
                 if owner.is_some() =>
             {
                 Ok(Answer::Refused(Refusal::NotFound))
@@ -147,6 +152,9 @@ impl<S: Sql, C: Cloudflare, K: Clock> Hand<'_, S, C, K> {
                 self.rearm();
                 self.check_parents(&parents).await
             }
+            Operation::Rebuild { install, parents } => self.rebuild(&install, &parents).await,
+            Operation::Refused(refused) => self.refused(refused).map(|()| Answer::Done),
+            Operation::Strangers(strangers) => self.strangers(strangers).map(|()| Answer::Done),
             Operation::Tend { install } => {
                 self.to_tend.replace(Some(install));
                 self.arm(self.clock.now());

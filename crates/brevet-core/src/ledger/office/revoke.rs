@@ -76,12 +76,12 @@ impl<S: Sql, C: Cloudflare, K: Clock> Hand<'_, S, C, K> {
     /// Finds out what became of a create without an outcome, and ends its lease: whoever holds the lease
     /// and finds its token deletes it, for nobody has the value.
     pub(super) async fn settle_create(&self, lease: &Lease, parents: &Parents) -> Result<Settled, SqlError> {
+        // What counts is the age at which Cloudflare was asked, not the one at which its answer came.
+        let age = self.clock.now().since(lease.created);
         let end = match self.delete_by_name(lease, parents).await? {
             Search::Deleted if lease.state == State::Pending => End::NeverCreated,
             Search::Deleted => End::Revoked,
-            Search::Nothing if self.clock.now().since(lease.created) >= i64::from(CREATE_SETTLES.get()) => {
-                End::NeverCreated
-            }
+            Search::Nothing if age >= i64::from(CREATE_SETTLES.get()) => End::NeverCreated,
             Search::Nothing => return Ok(Settled::Open),
             Search::Failed(failure) => return Ok(Settled::Failed(failure)),
         };

@@ -24,7 +24,7 @@ const MOST_A_RUN: usize = 20;
 
 /// The name under which it is kept that this ledger may sweep: once, every token with a name of this
 /// installation was in its books.
-const MAY_SWEEP: &str = "may_sweep";
+pub(super) const MAY_SWEEP: &str = "may_sweep";
 
 impl<S: Sql, C: Cloudflare, K: Clock> Hand<'_, S, C, K> {
     /// Compares the list with the books, unless that was done a moment ago.
