@@ -20,6 +20,7 @@ mod python;
 mod say;
 mod setup;
 mod size;
+mod soak;
 mod tools;
 mod wasm_rust;
 mod worker;
@@ -45,6 +46,7 @@ cargo xtask TASK
   build   the Worker's release wasm and JavaScript, in build/
   size    what a deployment uploads, against the budget
   test    everything that CI runs; --only STEP (repeatable) for some of it
+  soak    random work, faults and restarts on workerd, then books and Cloudflare are compared: --minutes N (10) [--seed S]
 
 The cache is BREVET_CACHE, else XDG_CACHE_HOME/brevet, else ~/.cache/brevet. BREVET_WASM_RUST=debian takes Debian's compiler for the
 Worker even where rustup has the wasm32 target.";
@@ -94,6 +96,7 @@ fn run(task: &str, arguments: std::vec::IntoIter<OsString>) -> Result<(), Failur
         "dev" => dev::task(arguments),
         "fake" => fake::task(arguments),
         "test" => checks::task(arguments),
+        "soak" => soak::task(arguments),
         other => Err(Failure::Usage(format!("there is no task `{other}`"))),
     }
 }

@@ -87,6 +87,21 @@ export default (stage, { packages, skip }) => describe("the lines of the guides"
     assert.equal((await shell(line(curl, "$CLOUDFLARE_API/zones"))).success, true);
   });
 
+  it("lead a lease through its life in six commands", async () => {
+    const commands = blocks("The main job", "sh")[1].trim().split("\n");
+    assert.equal(commands.length, 6);
+    const { stdout, stderr, code } = await run("/bin/sh", ["-euc", commands.join("\necho\n")], {
+      env: { PATH: process.env.PATH, BREVET_URL: stage.worker.url, AUTH: `Authorization: Bearer ${stage.as.root}` },
+    });
+    assert.equal(code, 0, stderr);
+    const [shown, renewed, rolled, revoked, audit] = stdout.trim().split("\n").map((line) => JSON.parse(line));
+    assert.equal(shown.state, "active");
+    assert.ok(Date.parse(renewed.expires_on) > Date.parse(shown.expires_on));
+    assert.match(rolled.value, /^cfat_/);
+    assert.deepEqual([revoked.state, revoked.end], ["ended", "revoked"]);
+    assert.deepEqual(audit.entries.map(({ entry }) => entry.event), ["revoked", "revoking", "rolled", "renewed", "created"]);
+  });
+
   it("are refused with a reason where the secret is wrong, and nothing is sent", async () => {
     for (const part of ["/v1/plan", "$BREVET_URL/v1/tokens -H", "/renew", "-X DELETE"]) {
       const secret = `brvo_${"A".repeat(43)}`;
