@@ -3,7 +3,9 @@
 use brevet_core::broker::Settings;
 use brevet_core::cloudflare::{Failure, FailureKind};
 use brevet_core::ledger::name::Pepper;
+use brevet_core::ledger::office::{SEGMENT_AFTER, SHORTEST_SEGMENT};
 use brevet_core::secret::Secret;
+use brevet_core::time::Seconds;
 
 use crate::upstream::{Circuits, Secrets, Transport, Upstream, api_base};
 
@@ -24,6 +26,13 @@ pub fn settings(get: impl Fn(&str) -> Option<Secret>) -> Settings {
         None => (None, Some("The Worker secret BREVET_PEPPER is missing.".to_owned())),
     };
     Settings { development, root: get("BREVET_OPERATOR_SECRET"), pepper, pepper_problem }
+}
+
+/// How old an entry of the journal gets before it is copied to KV: `BREVET_JOURNAL_SECONDS`, at least
+/// [`SHORTEST_SEGMENT`]; what is no number counts as not set.
+pub fn segment_after(get: impl Fn(&str) -> Option<Secret>) -> Seconds {
+    let set = get("BREVET_JOURNAL_SECONDS").and_then(|text| text.expose().trim().parse::<u32>().ok());
+    set.map_or(SEGMENT_AFTER, |seconds| Seconds::of(seconds.max(SHORTEST_SEGMENT.get())))
 }
 
 /// Cloudflare's API, as this deployment reaches it.

@@ -23,6 +23,7 @@ use crate::upstream::Circuits;
 struct Runtime {
     storage: JsValue,
     stored: Stored,
+    segment_after: Seconds,
 }
 
 impl Clock for Runtime {
@@ -32,6 +33,10 @@ impl Clock for Runtime {
 
     fn wake_at(&self, at: Timestamp) {
         wake_at(&self.storage, at);
+    }
+
+    fn segment_after(&self) -> Seconds {
+        self.segment_after
     }
 
     async fn segment(&self, key: &str) -> Result<Option<String>, NotRead> {
@@ -126,7 +131,11 @@ impl Desk {
                 return Err(Answer::Failed(failure));
             }
         };
-        let runtime = Runtime { storage: self.state.storage().clone(), stored: Stored::of(&self.env) };
+        let runtime = Runtime {
+            storage: self.state.storage().clone(),
+            stored: Stored::of(&self.env),
+            segment_after: config::segment_after(|name| secrets.get(name)),
+        };
         let office = Rc::new(Office::new(owner, book, cloudflare, runtime, pepper));
         drop(self.office.set(Rc::clone(&office)));
         Ok(office)

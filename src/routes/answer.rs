@@ -57,7 +57,7 @@ impl Reply {
 
     /// With what the parent token has left, in the fields of the IETF's `RateLimit` draft.
     pub(super) fn with_allowance(self, allowance: Option<Allowance>) -> Self {
-        let Some(Allowance { left, resets }) = allowance else { return self };
+        let Some(Allowance { left, resets, .. }) = allowance else { return self };
         self.with(
             "ratelimit-policy",
             format!("\"upstream\";q={};w={}", CALLS - KEPT_FOR_DELETES, WINDOW_MS / 1_000),

@@ -52,7 +52,11 @@ pub(super) fn order<P: Ports>(
 }
 
 /// The answer, of all that the ledgers said.
-pub(super) fn told(operation: &Operation, answers: &[(Account, Answer)]) -> Result<Reply, Fault> {
+pub(super) fn told(
+    operation: &Operation,
+    answers: &[(Account, Answer)],
+    blocked: Option<u32>,
+) -> Result<Reply, Fault> {
     let mut told = Object::new();
     Ok(match operation {
         Operation::Freeze(freeze) => {
@@ -66,12 +70,12 @@ pub(super) fn told(operation: &Operation, answers: &[(Account, Answer)]) -> Resu
             of_json(200, told)
         }
         Operation::RevokeMany { job, freeze, .. } => {
-            job_shape(&mut told, *job, answers);
+            job_shape(&mut told, *job, answers, blocked);
             told.put("freeze", &freeze.as_ref().map(freeze_shape));
             of_json(202, told).with("location", format!("/v1/jobs/{job}"))
         }
         Operation::Job(job) => {
-            if !job_shape(&mut told, *job, answers) {
+            if !job_shape(&mut told, *job, answers, blocked) {
                 return Err(unknown("the id of a job of the last week that found a lease to revoke"));
             }
             of_json(200, told)
@@ -182,7 +186,7 @@ fn freeze_shape(freeze: &Freeze) -> Object {
 }
 
 /// Tells of a job; whether it has leases.
-fn job_shape(told: &mut Object, job: LeaseId, answers: &[(Account, Answer)]) -> bool {
+fn job_shape(told: &mut Object, job: LeaseId, answers: &[(Account, Answer)], blocked: Option<u32>) -> bool {
     let mut leases = List::new();
     let mut counts = [("revoked", 0_u32), ("queued", 0), ("stuck", 0)];
     for (of, answer) in answers {
@@ -210,5 +214,9 @@ fn job_shape(told: &mut Object, job: LeaseId, answers: &[(Account, Answer)]) -> 
         told.put(word, count);
     }
     told.put("leases", &leases);
+    // Until then nothing can be deleted, by nobody; the ledgers go on by themselves.
+    if let Some(seconds) = blocked {
+        told.put("cloudflare_blocks_for", &seconds);
+    }
     counts.iter().any(|(_, count)| *count > 0)
 }

@@ -242,7 +242,7 @@ fn word<P: Ports>(
         Outcome::Paged(leases, total, page) => dropin::listed(&leases, total, &page, now),
         Outcome::Journal(account, entries) => audit::listed(&account, &entries),
         Outcome::Rebuilt(account, leases) => audit::rebuilt(&account, &leases),
-        Outcome::Everywhere(operation, answers) => switch::told(&operation, &answers)?,
+        Outcome::Everywhere(operation, answers) => switch::told(&operation, &answers, session.blocked)?,
         Outcome::Groups(groups) => dropin::permission_groups(inbound, &groups),
     })
 }

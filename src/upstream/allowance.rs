@@ -42,7 +42,7 @@ impl Spent {
     pub(super) fn left(&self, now_ms: i64) -> Allowance {
         let (calls, oldest) = self.sum(now_ms);
         let left = (CALLS - KEPT_FOR_DELETES).saturating_sub(calls);
-        Allowance { left, resets: oldest.map_or(0, |ms| ms.div_ceil(1_000)) }
+        Allowance { left, resets: oldest.map_or(0, |ms| ms.div_ceil(1_000)), blocked: None }
     }
 
     /// Milliseconds until a call can be sent, where none can be now.
@@ -86,7 +86,7 @@ mod tests {
             assert_eq!(spent.closed_for(false, 5_000), None);
             spent.count(5_000);
         }
-        assert_eq!(spent.left(5_000), Allowance { left: 0, resets: 325 });
+        assert_eq!(spent.left(5_000), Allowance { left: 0, resets: 325, blocked: None });
         assert_eq!(spent.closed_for(false, 5_000), Some(325_000));
         for _ in 0..200 {
             assert_eq!(spent.closed_for(true, 5_000), None);
@@ -95,7 +95,7 @@ mod tests {
         assert_eq!(spent.closed_for(true, 5_000), Some(325_000));
         assert_eq!(spent.closed_for(false, 329_999), Some(1));
         assert_eq!(spent.closed_for(false, 330_000), None);
-        assert_eq!(spent.left(330_000), Allowance { left: 1_000, resets: 0 });
+        assert_eq!(spent.left(330_000), Allowance { left: 1_000, resets: 0, blocked: None });
     }
 
     proptest! {

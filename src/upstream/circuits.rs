@@ -61,7 +61,8 @@ impl Circuits {
 
     /// What an owner's parent token has left.
     pub fn allowance(&self, owner: TokenOwner, now_ms: i64) -> Allowance {
-        self.spent(owner).left(now_ms)
+        let blocked = self.open_for_ms(owner, now_ms).map(|ms| ms.div_ceil(1_000));
+        Allowance { blocked, ..self.spent(owner).left(now_ms) }
     }
 
     fn spent(&self, owner: TokenOwner) -> Spent {

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::denial::refused;
-use crate::installation::{CI, Installation, READER, ROOT, request, zone_read};
+use crate::installation::{APPS, CI, Installation, READER, ROOT, request, zone_read};
 
 const ID: &str = "0123456789ABCDEFGHJKMNPQRS";
 
@@ -139,4 +139,32 @@ fn a_ledger_that_does_not_answer_is_named_and_the_wish_may_be_repeated() {
     here.ledgers_down.set(false);
     let answer = here.post(ROOT, "/v1/freezes", json!({ "all": true, "reason": "A drill." }));
     assert_eq!(answer.status, 201, "{}", answer.text);
+}
+
+#[test]
+fn an_account_that_is_added_later_is_under_the_freezes_that_hold() {
+    let here = Installation::new();
+    let all = crate::installation::rules();
+    let mut fewer = all.clone();
+    fewer["account"].as_object_mut().unwrap().remove("apps");
+    for grant in ["apps-deploy", "app-deploy"] {
+        fewer["grant"].as_object_mut().unwrap().remove(grant);
+    }
+    let version = || here.get(ROOT, "/v1/config").headers["etag"].trim_matches('"').parse::<u64>().unwrap();
+    let stale = here.post(ROOT, "/v1/freezes", json!({ "all": true, "reason": "Of before." }));
+    let pushed = here.push(ROOT, version(), &fewer);
+    assert_eq!(pushed.status, 200, "{}", pushed.text);
+    let lifted =
+        here.call(ROOT, "DELETE", &format!("/v1/freezes/{}", stale.body["id"].as_str().unwrap()), None);
+    assert_eq!(lifted.status, 200, "{}", lifted.text);
+    let frozen = here.post(ROOT, "/v1/freezes", json!({ "client": "apps", "reason": "Stolen." }));
+    assert_eq!(frozen.status, 201, "{}", frozen.text);
+    let pushed = here.push(ROOT, version(), &all);
+    assert_eq!(pushed.status, 200, "{}", pushed.text);
+    let body = json!({ "template": "workers-deploy", "params": { "account": "apps" } });
+    let denied = refused(here, request(APPS, "POST", "/v1/tokens", Some(&body)), 403, "frozen");
+    assert!(denied.body["detail"].as_str().unwrap().contains("Stolen."), "{}", denied.text);
+    here.call(ROOT, "DELETE", &format!("/v1/freezes/{}", frozen.body["id"].as_str().unwrap()), None);
+    let made = here.post(APPS, "/v1/tokens", body);
+    assert_eq!(made.status, 201, "the freeze of before is not there: {}", made.text);
 }

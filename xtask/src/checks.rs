@@ -10,6 +10,7 @@ use crate::fake;
 use crate::flags::Flags;
 use crate::guard;
 use crate::place;
+use crate::previous;
 use crate::python;
 use crate::say;
 use crate::setup::Workshop;
@@ -17,7 +18,7 @@ use crate::size;
 use crate::worker;
 
 /// What each step is called and does, in the order of the run: quick refusals first.
-const STEPS: [(&str, &str); 10] = [
+const STEPS: [(&str, &str); 11] = [
     ("fmt", "rustfmt would change nothing"),
     ("clippy", "no warnings in any target of the workspace"),
     ("test", "all native tests"),
@@ -27,6 +28,7 @@ const STEPS: [(&str, &str); 10] = [
     ("build", "the Worker's release wasm"),
     ("size", "everything uploaded is within the budget"),
     ("worker", "black-box tests on real workerd"),
+    ("rollout", "this Worker with the objects of the build before, and the reverse, on real workerd"),
     ("clients", "the guides' lines for curl and Python, and Cloudflare's client for Python, on real workerd"),
 ];
 /// Fetching the list of advisories hangs where the network is closed.
@@ -59,7 +61,7 @@ pub(crate) fn task(arguments: std::vec::IntoIter<OsString>) -> Result<(), Failur
         let from = Instant::now();
         let unbuilt =
             results.iter().any(|(step, outcome, _)| *step == "build" && !matches!(outcome, Outcome::Passed));
-        let outcome = if unbuilt && matches!(name, "size" | "worker" | "clients") {
+        let outcome = if unbuilt && matches!(name, "size" | "worker" | "rollout" | "clients") {
             Outcome::NotRun("the Worker was not built".to_owned())
         } else {
             run(&workshop, name)
@@ -149,7 +151,16 @@ fn run(workshop: &Workshop, step: &str) -> Outcome {
         "advisories" => return advisories(workshop),
         "build" => worker::build(workshop),
         "size" => size::check(workshop),
-        "worker" => worker_tests(workshop, "tests/worker/worker.test.js", None),
+        "worker" => worker_tests(workshop, "tests/worker/worker.test.js", &[]),
+        "rollout" => match previous::build() {
+            Ok(Some(build)) => {
+                worker_tests(workshop, "tests/worker/rollout.test.js", &[("BREVET_PREVIOUS_BUILD", build)])
+            }
+            Ok(None) => {
+                return Outcome::NotRun("the build before is not in this checkout's history".to_owned());
+            }
+            Err(failure) => return Outcome::NotRun(format!("the build before cannot be built: {failure}")),
+        },
         _ => return client_tests(workshop),
     };
     ended.map_or_else(Outcome::Failed, |()| Outcome::Passed)
@@ -192,14 +203,12 @@ fn advisories(workshop: &Workshop) -> Outcome {
 }
 
 /// A file of tests/worker: the release wasm on workerd against the stand-in.
-fn worker_tests(workshop: &Workshop, tests: &str, packages: Option<PathBuf>) -> Result<(), Failure> {
+fn worker_tests(workshop: &Workshop, tests: &str, variables: &[(&str, PathBuf)]) -> Result<(), Failure> {
     let stand_in = fake::build()?;
     let mut node = workshop.command("node");
     node.arg("--test").arg(tests);
     node.env(worker::BUILD_VARIABLE, "skip").env("BREVET_FAKE", stand_in).env("CI", "true");
-    if let Some(packages) = packages {
-        node.env("BREVET_PYTHON_PACKAGES", packages);
-    }
+    node.envs(variables.iter().map(|(name, value)| (name, value)));
     guard::run_within(&node, WORKER_TESTS_LIMIT)
 }
 
@@ -209,8 +218,10 @@ fn client_tests(workshop: &Workshop) -> Outcome {
         return Outcome::NotRun("curl is not on the PATH".to_owned());
     }
     match python::packages() {
-        Ok(packages) => worker_tests(workshop, "tests/worker/clients.test.js", Some(packages))
-            .map_or_else(Outcome::Failed, |()| Outcome::Passed),
+        Ok(packages) => {
+            worker_tests(workshop, "tests/worker/clients.test.js", &[("BREVET_PYTHON_PACKAGES", packages)])
+                .map_or_else(Outcome::Failed, |()| Outcome::Passed)
+        }
         Err(failure) => Outcome::NotRun(format!("no Python packages: {failure}")),
     }
 }

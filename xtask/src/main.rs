@@ -16,6 +16,7 @@ mod guard;
 mod javascript;
 mod pins;
 mod place;
+mod previous;
 mod python;
 mod say;
 mod setup;

@@ -259,9 +259,11 @@ pub struct Allowance {
     pub left: u32,
     /// Seconds until there are more; 0 where none was made of late.
     pub resets: u32,
+    /// While Cloudflare blocks the calls: for how many seconds more.
+    pub blocked: Option<u32>,
 }
 
-record!(Allowance { left, resets });
+record!(Allowance { left, resets, blocked });
 
 /// Cloudflare's token API, as the domain needs it. Every method has a deadline of its own and ends.
 pub trait Cloudflare {

@@ -14,7 +14,7 @@ function must(path, how) {
 export const standIn = () =>
   must(process.env.BREVET_FAKE ?? join(root, "target/debug/fake-cloudflare"), "run `cargo build -p fake-cloudflare`, or set BREVET_FAKE");
 
-const build = () => must(process.env.BREVET_WORKER_BUILD ?? join(root, "build"), "run `cargo xtask build`, or set BREVET_WORKER_BUILD");
+export const build = () => must(process.env.BREVET_WORKER_BUILD ?? join(root, "build"), "run `cargo xtask build`, or set BREVET_WORKER_BUILD");
 
 export const wrangler = () => must(join(root, "node_modules/wrangler/bin/wrangler.js"), "run `npm ci`");
 
@@ -36,15 +36,16 @@ export function folder(name) {
 
 // The Worker as it is deployed, in a folder of its own, so that a build beside the tests does not
 // restart it. Of its configuration only the build command is left out.
-let deployed;
-export function worker() {
-  if (deployed) return deployed;
-  const path = folder("worker");
-  cpSync(must(build(), ""), join(path, "build"), { recursive: true });
+const deployed = new Map();
+export function worker(name = "worker", from = build(), change = (config) => config) {
+  const known = `${name} ${from}`;
+  if (name === "worker" && deployed.has(known)) return deployed.get(known);
+  const path = folder(name);
+  cpSync(must(from, ""), join(path, "build"), { recursive: true });
   const whole = readFileSync(join(root, "wrangler.toml"), "utf8");
   const tables = whole.split(/^(?=\[)/m);
-  writeFileSync(join(path, "wrangler.toml"), tables.filter((table) => !table.startsWith("[build]")).join(""));
-  deployed = path;
+  writeFileSync(join(path, "wrangler.toml"), change(tables.filter((table) => !table.startsWith("[build]")).join("")));
+  deployed.set(known, path);
   return path;
 }
 

@@ -8,7 +8,7 @@ import { chance, startStandIn } from "./stand_in.js";
 import { startWorker } from "./worker.js";
 
 // Another installation beside an open one shares its stand-in.
-export async function open({ standIn: shared, rules: chosen } = {}) {
+export async function open({ standIn: shared, rules: chosen, start = startWorker } = {}) {
   const secrets = {
     root: operatorSecret(),
     operators: {
@@ -32,7 +32,7 @@ export async function open({ standIn: shared, rules: chosen } = {}) {
   const own = rules(secrets);
   if (chosen) own.brevet = chosen.brevet;
   const stage = { standIn, as, heard, pepper, variables, rules: own, logs: "" };
-  stage.worker = await startWorker(variables);
+  stage.worker = await start(variables);
 
   // A request to the Worker. `as` names a caller, `token` is a credential of any form.
   stage.ask = async (method, path, { as: caller, token, headers = {}, ...rest } = {}) => {
@@ -64,11 +64,11 @@ export async function open({ standIn: shared, rules: chosen } = {}) {
   };
 
   // Ends the Worker and starts it on the same state, which may be looked at and changed in between.
-  stage.restart = async (meanwhile = () => {}, end = "stop") => {
+  stage.restart = async (meanwhile = () => {}, end = "stop", begin = start) => {
     await stage.worker[end]();
     stage.logs += stage.worker.logs();
     await meanwhile(stage.worker.state);
-    stage.worker = await startWorker(variables, stage.worker.state);
+    stage.worker = await begin(variables, stage.worker.state);
   };
 
   stage.allLogs = () => stage.logs + stage.worker.logs();

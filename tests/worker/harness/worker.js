@@ -1,4 +1,7 @@
 // The release build of the Worker on workerd, as `wrangler dev` runs it.
+import { appendFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+
 import { call } from "./call.js";
 import * as places from "./places.js";
 import { freePort, start, until } from "./processes.js";
@@ -6,16 +9,32 @@ import { freePort, start, until } from "./processes.js";
 // Wrangler bundles and starts two processes; on a busy machine that takes half a minute.
 const READY_MS = 120_000;
 
-export async function startWorker(variables, state = places.stateFolder()) {
+export const startWorker = (variables, state) => startFrom([join(places.worker(), "wrangler.toml")], variables, state);
+
+// A Worker and the objects it asks, each of a build of its own: as it is while a new one is rolled out.
+export const startMixed = (worker, objects) => (variables, state) => {
+  const front = places.worker("front", worker, (config) => config
+    .replace(/class_name = "(\w+)" \}/g, 'class_name = "$1", script_name = "brevet-objects" }')
+    .replace(/^\[\[migrations\]\][^[]*/m, ""));
+  const back = places.worker("back", objects, (config) => config.replace('name = "brevet"', 'name = "brevet-objects"')
+    .replace(/^\[triggers\][^[]*/m, ""));
+  for (const folder of [front, back]) {
+    const lines = Object.entries(variables).map(([name, value]) => `${name} = ${JSON.stringify(value)}\n`);
+    appendFileSync(join(folder, "wrangler.toml"), `\n[vars]\n${lines.join("")}`);
+  }
+  return startFrom([join(front, "wrangler.toml"), join(back, "wrangler.toml")], variables, state);
+};
+
+async function startFrom(configs, variables, state = places.stateFolder()) {
   const [port, inspector] = [await freePort(), await freePort()];
   const quiet = places.folder("wrangler");
   const args = [
-    places.wrangler(), "dev", "--config", `${places.worker()}/wrangler.toml`, "--ip", "127.0.0.1", "--port", `${port}`,
+    places.wrangler(), "dev", ...configs.flatMap((config) => ["--config", config]), "--ip", "127.0.0.1", "--port", `${port}`,
     "--inspector-port", `${inspector}`, "--env-file", places.secretsFile(variables), "--persist-to", state,
     "--show-interactive-dev-session=false",
   ];
   const program = start(process.execPath, args, {
-    cwd: places.worker(),
+    cwd: dirname(configs[0]),
     env: {
       ...process.env, CI: "true", WRANGLER_SEND_METRICS: "false", WRANGLER_LOG_PATH: quiet, WRANGLER_REGISTRY_PATH: quiet,
       MINIFLARE_REGISTRY_PATH: quiet, NO_COLOR: "1", NODE_TEST_CONTEXT: undefined,

@@ -11,9 +11,10 @@ use crate::broker::ports::{Ports, Visitor};
 use crate::broker::session::Session;
 use crate::cloudflare::TokenOwner;
 use crate::ledger::book::LeaseKey;
+use crate::ledger::freeze::Freeze;
 use crate::ledger::lease::Lease;
 use crate::ledger::protocol::{Answer, Operation, PROTOCOL, Request};
-use crate::policy::{Caller, Policy, authenticate_root};
+use crate::policy::{Account, Caller, Policy, authenticate_root};
 use crate::rulebook::{Kept, PushRefusal, RulebookAnswer, RulebookRequest, RulesMark};
 use crate::rules::{self, Finding, SourceMap};
 use crate::sorted::distinct;
@@ -171,6 +172,9 @@ pub async fn push<P: Ports>(
         }
         _ => Vec::new(),
     };
+    if let (Some(old), Some(session)) = (old, session) {
+        carry_freezes(ports, session, old, &policy).await?;
+    }
     let ledgers: Vec<String> = old
         .into_iter()
         .chain([&policy])
@@ -187,6 +191,51 @@ pub async fn push<P: Ports>(
             Ok(Pushed { mark, missing, warnings, revoked })
         }
         RulebookAnswer::Refused(PushRefusal::Moved { present }) => Err(Fault::RulesMoved { present }),
+        _ => Err(misunderstood()),
+    }
+}
+
+/// Has the ledgers of accounts that are added hold the freezes that all others hold, and no other, before the
+/// rules name them.
+async fn carry_freezes<P: Ports>(
+    ports: &P,
+    session: &Session,
+    old: &Policy,
+    new: &Policy,
+) -> Result<(), Fault> {
+    let is_old = |account: &&Account| old.account_of(account.owner()).is_some();
+    let added: Vec<&Account> = new.accounts().filter(|account| !is_old(account)).collect();
+    if added.is_empty() {
+        return Ok(());
+    }
+    let mut hold: Vec<Freeze> = Vec::new();
+    for account in old.accounts() {
+        for freeze in freezes(ports, session, account.owner()).await? {
+            if hold.iter().all(|known| known.id != freeze.id) {
+                hold.push(freeze);
+            }
+        }
+    }
+    for account in added {
+        for stale in freezes(ports, session, account.owner()).await? {
+            if hold.iter().all(|known| known.id != stale.id) {
+                ask(ports, session, account.owner(), Operation::Lift(stale.id)).await?;
+            }
+        }
+        for freeze in &hold {
+            match ask(ports, session, account.owner(), Operation::Freeze(freeze.clone())).await? {
+                Answer::Done => {}
+                _ => return Err(misunderstood()),
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn freezes<P: Ports>(ports: &P, session: &Session, owner: TokenOwner) -> Result<Vec<Freeze>, Fault> {
+    match ask(ports, session, owner, Operation::Freezes).await? {
+        Answer::Freezes(freezes) => Ok(freezes),
+        Answer::Refused(refusal) => Err(Fault::Ledger(refusal)),
         _ => Err(misunderstood()),
     }
 }

@@ -316,6 +316,10 @@ fn ledger_face(refusal: Refusal) -> Face {
         Refusal::InFlight => Face::new(409, 1001, "in-flight", "The same request is under way")
             .said("A request with this Idempotency-Key is not settled yet.", "Send it again in a moment.")
             .later(PART_RETRY),
+        Refusal::Used => Face::new(409, 1001, "credential-used", "The credential was used before").said(
+            "This credential is good for one token, and that was made.",
+            "Get a fresh one for every token; to repeat a request, send it with the Idempotency-Key that it came with.",
+        ),
         Refusal::RulesDiffer => {
             Face::new(503, 1500, "rules-differ", "The rules of this instance are not those in force")
                 .said(

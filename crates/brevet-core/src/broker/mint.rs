@@ -86,7 +86,7 @@ pub async fn mint<P: Ports>(
         let owner = session.caller.owner();
         let claim =
             once.zip(ports.settings().pepper.as_ref()).map(|(once, pepper)| once.claim(pepper, &owner));
-        let operation = Operation::Create { lease, parents, claim };
+        let operation = Operation::Create { lease, parents, claim, one_use: None };
         let said = session.ask(ports, grant.account().owner(), operation).await;
         let (lease, value) = match said.map_err(|fault| repeatable(fault, once.is_some()))? {
             Said::Answer(Answer::Valued { lease, value }) => (lease, Some(value.0)),

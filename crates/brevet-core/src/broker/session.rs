@@ -20,6 +20,8 @@ pub struct Session {
     pub caller: Caller,
     /// What the parent token has left, of the ledgers asked the one that has least.
     pub allowance: Option<Allowance>,
+    /// For how many seconds more Cloudflare blocks the calls of a ledger that was asked; the longest.
+    pub blocked: Option<u32>,
     /// The ledger that was asked last.
     pub asked: Option<TokenOwner>,
     bearer: Bearer,
@@ -44,7 +46,7 @@ impl Session {
         let in_force = in_force::load(ports, visitor).await?;
         let address = visitor.address;
         let caller = authenticate(ports, &in_force, &bearer, address)?;
-        Ok(Self { in_force, caller, allowance: None, asked: None, bearer, address })
+        Ok(Self { in_force, caller, allowance: None, blocked: None, asked: None, bearer, address })
     }
 
     /// Goes on under rules that a ledger says are in force: the caller must be one under them too.
@@ -85,6 +87,7 @@ impl Session {
         // Where several ledgers are asked, what counts is the one that has least left.
         let least = self.allowance.into_iter().chain(told.allowance).min_by_key(|allowance| allowance.left);
         self.allowance = least;
+        self.blocked = self.blocked.max(told.allowance.and_then(|allowance| allowance.blocked));
         match told.answer {
             Answer::RulesNewer { mark, json } => {
                 self.move_to(ports, mark, json)?;

@@ -27,6 +27,17 @@ pub struct Claim {
 
 record!(Claim { key, body });
 
+/// A credential that is good for one create: a JWT by its `jti`, a webhook by its id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OneUse {
+    /// A keyed hash of issuer and id.
+    pub key: String,
+    /// From when the credential is no longer good anyway, and need not be remembered.
+    pub until: Timestamp,
+}
+
+record!(OneUse { key, until });
+
 /// A claim in the books.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claimed {
@@ -74,6 +85,27 @@ impl<S: Sql> Book<S> {
                 ],
             )
             .map(drop)
+    }
+
+    /// Uses a credential up; tells whether it was good for this request. One that was used up is good for
+    /// the same request again, as its idempotency key tells.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn use_up(&self, once: &OneUse, claim: Option<&str>, now: Timestamp) -> Result<bool, SqlError> {
+        self.sql().run("DELETE FROM used WHERE until < ?", &[now.unix().into()])?;
+        let rows = self.sql().run("SELECT claim FROM used WHERE key = ?", &[once.key.as_str().into()])?;
+        match rows.first().map(Vec::as_slice) {
+            None => self
+                .sql()
+                .run(
+                    "INSERT INTO used (key, until, claim) VALUES (?, ?, ?)",
+                    &[once.key.as_str().into(), once.until.unix().into(), SqlValue::text(claim)],
+                )
+                .map(|_| true),
+            Some([SqlValue::Text(same)]) => Ok(claim == Some(same)),
+            Some(_) => Ok(false),
+        }
     }
 
     /// Counts an answer with a value.

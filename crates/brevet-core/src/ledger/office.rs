@@ -36,6 +36,7 @@ use hand::Hand;
 use quota::Callers;
 use refusals::Refusals;
 
+pub use flush::{SEGMENT_AFTER, SHORTEST_SEGMENT};
 pub use quota::{MOST_OPERATIONS, OF_A_USER, OF_AN_ACCOUNT};
 pub use refusals::MOST_WRITTEN;
 
@@ -70,6 +71,11 @@ pub trait Clock {
 
     /// Reads a segment of the journal.
     fn segment(&self, key: &str) -> impl Future<Output = Result<Option<String>, NotRead>>;
+
+    /// How old an entry of the journal gets before its segment is written.
+    fn segment_after(&self) -> Seconds {
+        flush::SEGMENT_AFTER
+    }
 
     /// Where segments of the journal lie: all keys that begin so, in order.
     fn segment_keys(&self, prefix: &str) -> impl Future<Output = Result<Vec<String>, NotRead>>;

@@ -9,7 +9,7 @@ use crate::cloudflare::{Allowance, Failure, Parents, TokenView};
 use crate::id::LeaseId;
 use crate::json::{FromJson, ToJson, record, variants, words};
 use crate::ledger::book::{After, Filter, LeaseKey, Page};
-use crate::ledger::claim::Claim;
+use crate::ledger::claim::{Claim, OneUse};
 use crate::ledger::freeze::{Freeze, JobLease, Selection};
 use crate::ledger::journal::{EntryFilter, Kept};
 use crate::ledger::lease::{AsAsked, Lease};
@@ -46,6 +46,8 @@ pub enum Operation {
         parents: Parents,
         /// With a claim, the same request sent again makes no second token.
         claim: Option<Claim>,
+        /// A credential that is good for one create.
+        one_use: Option<OneUse>,
     },
     /// Change a lease that was read before.
     Change {
@@ -270,6 +272,8 @@ pub enum Refusal {
     KeyReused,
     /// The request that first came with this idempotency key is not settled yet.
     InFlight,
+    /// The credential is good for one create, and that was made.
+    Used,
     /// The lease is in a state in which it cannot be changed.
     NotActive,
     /// The Worker's rules have this ledger's version and other contents: one of them was tampered with.
@@ -348,7 +352,7 @@ impl FromJson for Told {
 record!(Request { protocol, rules, owner, by, operation });
 variants!(Operation {
     "health" => Health {},
-    "create" => Create { lease: lease, parents: parents, claim: claim },
+    "create" => Create { lease: lease, parents: parents, claim: claim, one_use: one_use },
     "change" => Change { lease: lease, revision: revision, parents: parents, change: change },
     "revoke" => Revoke { key: key, parents: parents },
     "read" => Read { key: key, ask_cloudflare: ask_cloudflare },
@@ -404,6 +408,7 @@ words!(Refusal {
     Moved = "moved",
     KeyReused = "key_reused",
     InFlight = "in_flight",
+    Used = "used",
     NotActive = "not_active",
     RulesDiffer = "rules_differ",
     Protocol = "protocol",

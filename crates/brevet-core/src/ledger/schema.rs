@@ -10,7 +10,7 @@
 /// The trigger holds what no interleaving may break, whatever the code above it believes: an ended
 /// lease never lives again, every change counts the revision up, so that a write on a stale copy is
 /// refused, and a lease keeps its owner and its token.
-pub const STEPS: &[&[&str]] = &[LEASES, DUE, SWITCH, CLAIMS, JOURNAL];
+pub const STEPS: &[&[&str]] = &[LEASES, DUE, SWITCH, CLAIMS, JOURNAL, USED];
 
 const LEASES: &[&str] = &[
     "CREATE TABLE IF NOT EXISTS lease (
@@ -83,6 +83,11 @@ const CLAIMS: &[&str] = &[
         at INTEGER NOT NULL
     ) WITHOUT ROWID",
     "CREATE INDEX IF NOT EXISTS claim_by_time ON claim (at)",
+];
+
+const USED: &[&str] = &[
+    "CREATE TABLE IF NOT EXISTS used (key TEXT PRIMARY KEY, until INTEGER NOT NULL, claim TEXT) WITHOUT ROWID",
+    "CREATE INDEX IF NOT EXISTS used_by_time ON used (until)",
 ];
 
 /// Entries are never changed: the triggers hold that against a defect of ours. Whoever can alter the

@@ -1,7 +1,7 @@
 //! Requests that are sent again with their idempotency key.
 
 use brevet_core::cloudflare::FailureKind;
-use brevet_core::ledger::claim::Claim;
+use brevet_core::ledger::claim::{Claim, OneUse};
 use brevet_core::ledger::lease::{End, State};
 use brevet_core::ledger::protocol::{Answer, Operation, Refusal};
 
@@ -146,4 +146,68 @@ fn a_revoked_lease_is_not_made_again_by_its_key() {
     let answer = bench.ask(Some(OWNER), send(&bench, 2));
     assert!(matches!(&answer, Answer::Lease { lease, .. } if lease.state == State::Ended), "{answer:?}");
     assert_eq!(bench.cloud.take_verbs(), []);
+}
+
+/// The create of this number with a credential that is good for one.
+fn with_credential(bench: &Bench, number: u8, key: &str, claim: Option<Claim>) -> Operation {
+    let mut operation = bench.create_with(number, OWNER, claim);
+    let Operation::Create { one_use, .. } = &mut operation else { unreachable!() };
+    *one_use = Some(OneUse { key: key.to_owned(), until: bench.at(300) });
+    operation
+}
+
+#[test]
+fn a_credential_for_one_use_makes_one_token() {
+    let bench = Bench::new();
+    let tasks: Vec<_> = (1..=50)
+        .map(|number| {
+            let barrier = bench.cloud.hold(Verb::Create, Stage::BeforeWork);
+            (barrier, bench.start(Some(OWNER), with_credential(&bench, number, "jti", None)))
+        })
+        .collect();
+    let answers: Vec<Answer> = tasks
+        .into_iter()
+        .map(|(barrier, task)| {
+            barrier.release();
+            task.end()
+        })
+        .collect();
+    let made = answers.iter().filter(|answer| matches!(answer, Answer::Valued { .. })).count();
+    let used = answers.iter().filter(|answer| matches!(answer, Answer::Refused(Refusal::Used))).count();
+    assert_eq!((made, used), (1, 49));
+    assert_eq!(bench.cloud.take_verbs(), [Verb::Create]);
+    assert!(bench.row(lease_id(2)).is_none());
+}
+
+#[test]
+fn a_credential_that_failed_is_used_up_but_for_the_same_request() {
+    let mut bench = Bench::new();
+    let claim = |key: &str| Some(Claim { key: key.to_owned(), body: "body".to_owned() });
+    bench.cloud.script(Verb::Create, Script::Refuse(FailureKind::Unavailable));
+    assert!(matches!(
+        bench.ask(Some(OWNER), with_credential(&bench, 1, "jti", claim("mine"))),
+        Answer::Failed(_)
+    ));
+    bench.restart();
+    for other in [None, claim("another")] {
+        bench.refuses(Some(OWNER), with_credential(&bench, 2, "jti", other), Refusal::Used);
+    }
+    let again = bench.ask(Some(OWNER), with_credential(&bench, 3, "jti", claim("mine")));
+    assert!(matches!(again, Answer::Valued { .. }), "{again:?}");
+    assert!(matches!(
+        bench.ask(Some(OWNER), with_credential(&bench, 4, "other jti", None)),
+        Answer::Valued { .. }
+    ));
+}
+
+#[test]
+fn a_used_credential_is_remembered_until_it_is_no_longer_good() {
+    let bench = Bench::new();
+    bench.ask(Some(OWNER), with_credential(&bench, 1, "jti", None));
+    bench.clock.pass(300);
+    bench.refuses(Some(OWNER), with_credential(&bench, 2, "jti", None), Refusal::Used);
+    bench.clock.pass(1);
+    bench.ask(Some(OWNER), with_credential(&bench, 3, "another", None));
+    let kept = bench.sql.dump().iter().filter(|row| row.contains("jti")).count();
+    assert_eq!(kept, 0);
 }

@@ -92,8 +92,10 @@ fn the_message_does_not_say_where_a_lease_stands() {
     lease.end = Some(End::Revoked);
     lease.ended_on = Some(bench.at(1));
     let barrier = bench.cloud.hold(Verb::Create, Stage::BeforeWork);
-    let task = bench
-        .start(Some(OWNER), Operation::Create { lease: Box::new(lease), parents: parents(), claim: None });
+    let task = bench.start(
+        Some(OWNER),
+        Operation::Create { lease: Box::new(lease), parents: parents(), claim: None, one_use: None },
+    );
     let lease = bench.lease(1);
     stands(&lease, State::Pending, None);
     assert_eq!((lease.token_id, lease.ended_on, lease.created), (None, None, bench.at(0)));

@@ -118,7 +118,7 @@ impl Bench {
     /// The same, with an idempotency key.
     pub(crate) fn create_with(&self, number: u8, owner: &str, claim: Option<Claim>) -> Operation {
         let lease = Box::new(intent(number, owner, self.clock.now()));
-        Operation::Create { lease, parents: parents(), claim }
+        Operation::Create { lease, parents: parents(), claim, one_use: None }
     }
 
     pub(crate) fn row(&self, id: LeaseId) -> Option<Lease> {
@@ -189,6 +189,7 @@ impl Bench {
     /// Asks, and wants this refusal, no call to Cloudflare and not a row changed.
     #[track_caller]
     pub(crate) fn refuses(&self, owner: Option<&str>, operation: Operation, refusal: Refusal) {
+        self.cloud.take_calls();
         let before = self.sql.dump();
         let shown = format!("{operation:?}");
         let answer = self.ask(owner, operation);

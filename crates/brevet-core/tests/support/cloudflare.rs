@@ -441,7 +441,7 @@ impl Cloudflare for ScriptedCloudflare {
     }
 
     fn allowance(&self, _owner: TokenOwner) -> Allowance {
-        Allowance { left: 1_000, resets: 0 }
+        Allowance { left: 1_000, resets: 0, blocked: None }
     }
 
     async fn verify(&self, owner: TokenOwner, value: &Secret) -> Result<Option<Verified>, Failure> {

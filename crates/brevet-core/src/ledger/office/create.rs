@@ -3,7 +3,7 @@
 use crate::cloudflare::{Cloudflare, Failure, FailureKind, Minted, Parents};
 use crate::id::LeaseId;
 use crate::ledger::book::LeaseKey;
-use crate::ledger::claim::{Claim, MOST_REPLAYS, VALUE_FOR};
+use crate::ledger::claim::{Claim, MOST_REPLAYS, OneUse, VALUE_FOR};
 use crate::ledger::due::Errand;
 use crate::ledger::lease::{End, Lease, State};
 use crate::ledger::office::alarm::FIRST_PAUSE;
@@ -29,6 +29,7 @@ impl<S: Sql, C: Cloudflare, K: Clock> Hand<'_, S, C, K> {
         mut lease: Box<Lease>,
         parents: &Parents,
         claim: Option<Claim>,
+        one_use: Option<OneUse>,
     ) -> Result<Answer, SqlError> {
         // Nobody writes a lease into somebody else's name.
         if owner.is_some_and(|owner| owner != lease.owner) {
@@ -56,6 +57,12 @@ impl<S: Sql, C: Cloudflare, K: Clock> Hand<'_, S, C, K> {
                 Some((failure, _)) => return Ok(Answer::Failed(failure)),
             }
             reclaimed = true;
+        }
+        // Before the mint, in the turn that writes the intent: of two with the same credential one comes first.
+        if let Some(once) = &one_use
+            && !self.book.use_up(once, claim.as_ref().map(|claim| claim.key.as_str()), self.clock.now())?
+        {
+            return Ok(Answer::Refused(Refusal::Used));
         }
         self.remember(parents)?;
         lease.begin(self.clock.now());

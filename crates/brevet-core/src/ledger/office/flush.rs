@@ -14,8 +14,11 @@ use crate::time::Seconds;
 /// A segment is written when it has so many bytes.
 pub(super) const SEGMENT_BYTES: usize = 256 * 1024;
 
-/// Or when its first entry is so old.
-const SEGMENT_AFTER: Seconds = Seconds::of(15 * 60);
+/// Or when its first entry is so old, where the deployment says nothing else.
+pub const SEGMENT_AFTER: Seconds = Seconds::of(15 * 60);
+
+/// The shortest time that a deployment can set for that: KV takes a thousand writes a day on the free plan.
+pub const SHORTEST_SEGMENT: Seconds = Seconds::of(60);
 
 /// The most segments written in one turn; the next tick of the cron goes on.
 const MOST_SEGMENTS: u32 = 8;
@@ -82,7 +85,7 @@ impl<S: Sql, C: Cloudflare, K: Clock> Hand<'_, S, C, K> {
             let Some(since) = self.book.oldest_after(flushed.seq)? else { return Ok(()) };
             let entries = self.book.entries_after(flushed.seq, SEGMENT_BYTES)?;
             let bytes: usize = entries.iter().map(|entry| entry.body.len()).sum();
-            let waited = self.clock.now().since(since) >= i64::from(SEGMENT_AFTER.get());
+            let waited = self.clock.now().since(since) >= i64::from(self.clock.segment_after().get());
             let Some(last) = entries.last().map(crate::ledger::journal::Kept::head) else { return Ok(()) };
             if !waited && bytes < SEGMENT_BYTES {
                 return Ok(());

@@ -74,7 +74,9 @@ impl<S: Sql, C: Cloudflare, K: Clock> Hand<'_, S, C, K> {
             return Ok(Answer::Failed(failure));
         }
         match request.operation {
-            Operation::Create { lease, parents, claim } => self.create(owner, lease, &parents, claim).await,
+            Operation::Create { lease, parents, claim, one_use } => {
+                self.create(owner, lease, &parents, claim, one_use).await
+            }
             Operation::Change { lease, revision, parents, change } => {
                 self.change(owner, lease, revision, &parents, *change).await
             }
