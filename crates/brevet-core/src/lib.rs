@@ -26,6 +26,7 @@ mod hex;
 pub mod id;
 pub mod json;
 pub mod ledger;
+pub mod oidc;
 pub mod policy;
 pub mod rulebook;
 pub mod rules;

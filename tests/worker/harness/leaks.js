@@ -1,8 +1,6 @@
 // Looks for secrets wherever Brevet leaves something, in every form in which one might be left.
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-
-import * as places from "./places.js";
 
 // A part of a secret that is this long is as good as the secret to whoever looks for the rest. What is
 // shorter occurs by chance.
@@ -87,7 +85,8 @@ export async function evidence(stage) {
   const said = stage.standIn.output().replace(/^CLOUDFLARE_[A-Z_]+=\S+$/gm, "");
   const texts = [{ where: "the Worker's log", text: stage.allLogs() }, { where: "the stand-in's log", text: said }];
   for (const path of files(stage.worker.state)) texts.push({ where: `state ${path.slice(stage.worker.state.length + 1)}`, text: letters(path) });
-  for (const path of files(join(places.worker(), ".wrangler"))) texts.push({ where: `wrangler ${path}`, text: letters(path) });
+  const left = stage.worker.folders.map((folder) => join(folder, ".wrangler")).filter((folder) => existsSync(folder));
+  for (const path of left.flatMap(files)) texts.push({ where: `wrangler ${path}`, text: letters(path) });
   for (const { asked, headers, text } of stage.heard) {
     texts.push({ where: `the headers of ${asked}`, text: headers }, { where: `the answer to ${asked}`, text });
   }

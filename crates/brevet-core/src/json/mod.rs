@@ -105,6 +105,7 @@ pub fn read_object(text: &[u8]) -> Result<Map<String, Value>, JsonError> {
     }
 }
 
+#[derive(Clone, Copy)]
 struct Strict {
     left: usize,
 }
@@ -159,17 +160,20 @@ impl<'de> Visitor<'de> for Strict {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        // Before the first item: an empty list has its depth too.
+        let below = self.below()?;
         let mut list = Vec::new();
-        while let Some(item) = items.next_element_seed(self.below()?)? {
+        while let Some(item) = items.next_element_seed(below)? {
             list.push(item);
         }
         Ok(Value::Array(list))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
+        let below = self.below()?;
         let mut object = Map::new();
         while let Some(name) = members.next_key::<String>()? {
-            let value = members.next_value_seed(self.below()?)?;
+            let value = members.next_value_seed(below)?;
             if object.insert(name, value).is_some() {
                 return Err(A::Error::custom(DUPLICATE));
             }
@@ -195,7 +199,10 @@ mod tests {
     fn refuses_deep_nesting_at_its_bound_and_without_overflowing_the_stack() {
         let nested = |depth: usize| [vec![b'['; depth], vec![b']'; depth]].concat();
         assert!(read_value(&nested(DEEPEST)).is_ok());
-        assert_eq!(read_value(&nested(DEEPEST + 2)), Err(JsonError::Deep));
+        assert_eq!(read_value(&nested(DEEPEST + 1)), Err(JsonError::Deep));
+        assert_eq!(read_value(&[nested(DEEPEST - 1), b" ".to_vec()].concat()).map(|_| ()), Ok(()));
+        let objects = format!("{}{{}}{}", "{\"a\":".repeat(DEEPEST), "}".repeat(DEEPEST));
+        assert_eq!(read_value(objects.as_bytes()), Err(JsonError::Deep));
         assert_eq!(read_value(&vec![b'['; 1_000_000]), Err(JsonError::Deep));
     }
 
