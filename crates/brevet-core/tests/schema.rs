@@ -148,6 +148,14 @@ fn bad_values() -> Vec<(&'static str, Vec<Value>)> {
             ],
         ),
         ("/issuer/github/client_id", vec![json!("x")]),
+        ("/issuer/github/audience", vec![json!(""), json!([]), json!([""]), json!(["a", "a"]), json!(1)]),
+        (
+            "/issuer/github/algorithms",
+            vec![json!([]), json!("RS256"), json!(["HS256"]), json!(["none"]), json!(["RS256", "RS256"])],
+        ),
+        ("/issuer/github/jwks_uri", vec![json!("keys"), json!("ftp://a.example/keys"), json!(1)]),
+        ("/issuer/github/typ", vec![json!(""), json!(1)]),
+        ("/issuer/github/max_lifetime", vec![json!("-1m"), json!(0), json!([])]),
         ("/client", vec![json!([])]),
         ("/client/edge-purger/secret_sha256", digest()),
         (

@@ -156,7 +156,7 @@ fn intent<P: Ports>(
         asked,
         escapes_books: grant.marks().escapes_books,
         takeover: grant.takeover_reason().map(str::to_owned),
-        run: None,
+        run: session.caller.run().map(str::to_owned),
         revision: 0,
     }))
 }

@@ -175,3 +175,20 @@ impl VerifiedIdentity {
         &self.claims
     }
 }
+
+#[cfg(test)]
+impl VerifiedIdentity {
+    /// What a test needs: as if it had been verified.
+    pub(crate) fn of_claims(issuer: &str, members: &Value, until: Timestamp) -> Self {
+        let members = members.as_object().cloned().unwrap_or_default();
+        let claims = Claims::of(&members).unwrap_or_default();
+        let text = |name: &str| claims.text(name).map(str::to_owned);
+        Self {
+            issuer: issuer.to_owned(),
+            subject: text("sub").unwrap_or_default(),
+            token_id: text("jti"),
+            until,
+            claims,
+        }
+    }
+}

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use super::Policy;
+use super::{Policy, Workload};
 use crate::bearer::Bearer;
 use crate::rules::document::Powers;
 use crate::secret::{Secret, SecretDigest};
@@ -28,6 +28,8 @@ pub enum Caller {
         /// Its name.
         name: String,
     },
+    /// A workload that an issuer of the rules vouches for.
+    Workload(Box<Workload>),
 }
 
 impl Caller {
@@ -36,11 +38,12 @@ impl Caller {
         Self::Operator { name: ROOT.to_owned(), powers: Powers::ALL }
     }
 
-    /// Whose its leases are: `operator:<name>` or `client:<name>`.
+    /// Whose its leases are: `operator:<name>`, `client:<name>` or what [`Workload::owner`] says.
     pub fn owner(&self) -> String {
         match self {
             Self::Operator { name, .. } => format!("operator:{name}"),
             Self::Client { name } => format!("client:{name}"),
+            Self::Workload(workload) => workload.owner().to_owned(),
         }
     }
 
@@ -48,6 +51,7 @@ impl Caller {
     pub fn label(&self) -> &str {
         match self {
             Self::Operator { name, .. } | Self::Client { name } => name,
+            Self::Workload(workload) => workload.identity().subject(),
         }
     }
 
@@ -65,7 +69,15 @@ impl Caller {
     pub fn powers(&self) -> Powers {
         match self {
             Self::Operator { powers, .. } => *powers,
-            Self::Client { .. } => Powers::default(),
+            Self::Client { .. } | Self::Workload(_) => Powers::default(),
+        }
+    }
+
+    /// The run it is a job of.
+    pub fn run(&self) -> Option<&str> {
+        match self {
+            Self::Workload(workload) => workload.run(),
+            Self::Operator { .. } | Self::Client { .. } => None,
         }
     }
 }

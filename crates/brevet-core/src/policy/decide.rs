@@ -72,20 +72,36 @@ impl Policy {
                 self.decide_for_operator(caller, &question)
             }
             Caller::Client { name } => {
-                let mut grants: Vec<_> = self.grants_of_client(name).collect();
-                if let Some(wanted) = &ask.grant {
-                    grants.retain(|grant| grant.name == *wanted);
-                    if grants.is_empty() {
-                        return Err(Denial::UnknownGrant { name: wanted.clone() });
-                    }
-                }
-                if grants.is_empty() {
-                    return Err(Denial::NoGrant);
-                }
-                let question = self.question(ask, Strangers::Refuse, now)?;
-                self.choose(caller, &grants, &question)
+                let unknown = |wanted: &str| Denial::UnknownGrant { name: wanted.to_owned() };
+                self.decide_by_grants(caller, self.grants_of_client(name).collect(), ask, now, &unknown)
+            }
+            Caller::Workload(workload) => {
+                let unknown = |wanted: &str| self.no_such_grant(workload, wanted);
+                let grants = self.grants_of_workload(workload).collect();
+                self.decide_by_grants(caller, grants, ask, now, &unknown)
             }
         }
+    }
+
+    fn decide_by_grants(
+        &self,
+        caller: &Caller,
+        mut grants: Vec<&GrantEntry>,
+        ask: &Ask,
+        now: Timestamp,
+        unknown: &dyn Fn(&str) -> Denial,
+    ) -> Result<Grant, Denial> {
+        if let Some(wanted) = &ask.grant {
+            grants.retain(|grant| grant.name == *wanted);
+            if grants.is_empty() {
+                return Err(unknown(wanted));
+            }
+        }
+        if grants.is_empty() {
+            return Err(Denial::NoGrant);
+        }
+        let question = self.question(ask, Strangers::Refuse, now)?;
+        self.choose(caller, &grants, &question)
     }
 
     fn question<'a>(

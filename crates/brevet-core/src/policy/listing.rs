@@ -21,6 +21,16 @@ impl Policy {
                 self.grants_of_client(name).for_each(|grant| grants.push(&self.tell_grant(grant)));
                 told.put("grants", &grants);
             }
+            Caller::Workload(workload) => {
+                let identity = workload.identity();
+                told.text("kind", "workload")
+                    .text("issuer", identity.issuer())
+                    .text("name", identity.subject())
+                    .text("owner", workload.owner());
+                let mut grants = List::new();
+                self.grants_of_workload(workload).for_each(|grant| grants.push(&self.tell_grant(grant)));
+                told.put("grants", &grants);
+            }
         }
         told
     }

@@ -14,6 +14,7 @@ mod grant;
 mod listing;
 mod reach;
 mod redecide;
+mod workload;
 
 use crate::sorted::SortedMap;
 
@@ -25,7 +26,8 @@ use crate::cloudflare::TokenOwner;
 use crate::condition::Condition;
 use crate::guardrail::{BrevetZone, Host};
 use crate::id::{AccountId, UserId, ZoneId};
-use crate::rules::document::{Operations, Source};
+use crate::oidc::IssuerSpec;
+use crate::rules::document::{Operations, Pattern, Source};
 use crate::template::Template;
 use crate::time::{Seconds, Timestamp};
 
@@ -35,6 +37,7 @@ pub use caller::{AuthError, Caller, Presented, ROOT, authenticate_root};
 pub use denial::{Denial, Limit, Operation};
 pub use grant::Grant;
 pub use redecide::{Change, Held, Permit, Touch};
+pub use workload::Workload;
 
 pub use crate::rules::document::Powers;
 pub(crate) use caller::{Holder, Secrets};
@@ -63,6 +66,10 @@ pub struct Policy {
     pub(crate) clients: SortedMap<String, Client>,
     /// Every grant, in byte order of the names.
     pub(crate) grants: Vec<GrantEntry>,
+    /// By name.
+    pub(crate) issuers: Vec<IssuerSpec>,
+    /// Issuer → its grants, by their place among all, ascending.
+    pub(crate) grants_of_issuers: SortedMap<String, Vec<usize>>,
 }
 
 /// A zone that the rules name.
@@ -106,6 +113,8 @@ pub(crate) struct Client {
 pub(crate) struct GrantEntry {
     pub(crate) name: String,
     pub(crate) from: Source,
+    /// Sets of claims: any of the sets, all of a set.
+    pub(crate) when: Vec<SortedMap<String, Pattern>>,
     pub(crate) lines: Vec<Line>,
     pub(crate) ttl: Option<Seconds>,
     pub(crate) max_ttl: Option<Seconds>,
@@ -132,6 +141,11 @@ impl Policy {
     /// Whether the drop-in verify answers for tokens that are in no book.
     pub fn open_verify(&self) -> bool {
         self.open_verify
+    }
+
+    /// The issuer whose URL this is, byte by byte.
+    pub fn issuer(&self, url: &str) -> Option<&IssuerSpec> {
+        self.issuers.iter().find(|issuer| issuer.url == url)
     }
 
     /// The permission groups that are known.

@@ -116,13 +116,19 @@ impl Policy {
                 }
                 None
             }
-            Caller::Client { name } => {
+            Caller::Client { .. } | Caller::Workload(_) => {
                 if caller.owner() != held.owner {
                     return Err(Denial::NotTheOwner);
                 }
-                // A client's lease always has a grant; one without is nobody's to change.
+                // The lease of a client or workload always has a grant; one without is nobody's to change.
                 let grant = held.grant.ok_or(Denial::NotTheOwner)?;
-                let entry = self.grants_of_client(name).find(|entry| entry.name == grant);
+                let entry = match caller {
+                    Caller::Client { name } => self.grants_of_client(name).find(|entry| entry.name == grant),
+                    Caller::Workload(workload) => {
+                        self.grants_of_workload(workload).find(|entry| entry.name == grant)
+                    }
+                    Caller::Operator { .. } => None,
+                };
                 Some(entry.ok_or_else(|| Denial::GrantGone { grant: grant.to_owned() })?)
             }
         };

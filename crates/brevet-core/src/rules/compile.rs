@@ -5,8 +5,8 @@ use crate::sorted::{SortedMap, SortedSet};
 use serde_json::Value;
 
 use super::document::{
-    Choice, ClientRule, DEFAULT_TEMPLATE_MAX_TTL, DEFAULT_TEMPLATE_TTL, Document, GrantRule, LineRule,
-    Source, TemplateRule, ZoneChoice,
+    Choice, ClientRule, DEFAULT_TEMPLATE_MAX_TTL, DEFAULT_TEMPLATE_TTL, Document, GrantRule, IssuerRule,
+    LineRule, Source, TemplateRule, ZoneChoice,
 };
 use super::finding::{Finding, Problem};
 use super::reader::Findings;
@@ -14,6 +14,7 @@ use super::{example, words};
 use crate::catalogue::Catalogue;
 use crate::cloudflare::TokenOwner;
 use crate::guardrail::{self, BrevetZone, Facts};
+use crate::oidc::IssuerSpec;
 use crate::policy::{
     Account, Bounds, Client, GrantEntry, Holder, Line, Policy, Secrets, ZoneBounds, ZoneRef,
 };
@@ -51,11 +52,18 @@ pub fn compile(document: Document) -> Result<(Policy, Vec<Finding>), Vec<Finding
     let mut policy = skeleton(&document, catalogue, templates, &mut out);
     for (name, rule) in document.grants {
         let entry = grant(&policy, &name, rule, &mut out);
-        if let Source::Client(client) = &entry.from {
-            let at = policy.grants.len();
-            if let Some(client) = policy.clients.get_mut(client) {
-                client.grants.push(at);
+        let at = policy.grants.len();
+        match &entry.from {
+            Source::Client(client) => {
+                if let Some(client) = policy.clients.get_mut(client) {
+                    client.grants.push(at);
+                }
             }
+            Source::Issuer(issuer) => match policy.grants_of_issuers.get_mut(issuer) {
+                Some(grants) => grants.push(at),
+                None => drop(policy.grants_of_issuers.insert(issuer.clone(), vec![at])),
+            },
+            Source::Hook(_) => {}
         }
         policy.grants.push(entry);
     }
@@ -176,7 +184,28 @@ fn skeleton(
         secrets: secrets(document),
         clients: document.clients.iter().map(|(name, rule)| (name.clone(), client(rule))).collect(),
         grants: Vec::with_capacity(document.grants.len()),
+        issuers: issuers(document),
+        grants_of_issuers: SortedMap::new(),
     }
+}
+
+fn issuers(document: &Document) -> Vec<IssuerSpec> {
+    let own = document.brevet.url.as_ref().map(|url| url.text.clone());
+    let spec = |(name, rule): (&String, &IssuerRule)| IssuerSpec {
+        name: name.clone(),
+        url: rule.url.clone(),
+        plain: rule.plain,
+        audiences: match rule.audiences.as_slice() {
+            [] => own.iter().cloned().collect(),
+            said => said.to_vec(),
+        },
+        algorithms: rule.algorithms.clone(),
+        jwks_uri: rule.jwks_uri.clone(),
+        typ: rule.typ.clone(),
+        max_lifetime: rule.max_lifetime,
+        pin: rule.pin.clone(),
+    };
+    document.issuers.iter().map(spec).collect()
 }
 
 fn secrets(document: &Document) -> Secrets {
@@ -225,6 +254,7 @@ fn grant(policy: &Policy, name: &str, rule: GrantRule, out: &mut Findings) -> Gr
     let entry = GrantEntry {
         name: name.to_owned(),
         from: rule.from,
+        when: rule.when,
         lines,
         ttl: rule.ttl,
         max_ttl: rule.max_ttl,

@@ -9,6 +9,7 @@ use crate::catalogue::{Group, Scope};
 use crate::cloudflare::TokenOwner;
 use crate::condition::Condition;
 use crate::id::{AccountId, ZoneId};
+use crate::oidc::Algorithm;
 use crate::secret::SecretDigest;
 use crate::template::Parameter;
 use crate::time::{Seconds, Timestamp};
@@ -219,6 +220,16 @@ pub struct IssuerRule {
     pub plain: bool,
     /// The claims that every identity of this issuer must have.
     pub pin: SortedMap<String, Pattern>,
+    /// What the `aud` claim must be: one of these, or this installation's URL where there are none.
+    pub audiences: Vec<String>,
+    /// How its identities may be signed.
+    pub algorithms: Vec<Algorithm>,
+    /// Where its keys are; by discovery where that is not said.
+    pub jwks_uri: Option<String>,
+    /// What the header's `typ` must be.
+    pub typ: Option<String>,
+    /// How long its identities may live.
+    pub max_lifetime: Seconds,
 }
 
 /// What a claim is compared with, as text.

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::document::{
     AccountRule, ClientRule, Document, Installation, IssuerRule, MAX_ACCOUNTS, MAX_CLIENTS, MAX_DIGESTS,
     MAX_GRANTS, MAX_GROUPS, MAX_INSTALL_BYTES, MAX_ISSUERS, MAX_LIFETIME, MAX_OPERATORS, MAX_TEMPLATES,
-    MAX_ZONES, OperatorRule, Powers, TemplateRule, VERSION, ZoneRule,
+    MAX_ZONES, OperatorRule, Pattern, Powers, TemplateRule, VERSION, ZoneRule,
 };
 use super::finding::{Finding, Problem, Section};
 use super::grants;
@@ -20,6 +20,7 @@ use crate::catalogue::{CatalogueError, Group, Scope};
 use crate::cloudflare::TokenOwner;
 use crate::condition::networks;
 use crate::id::GroupId;
+use crate::oidc::{Algorithm, DEFAULT_LIFETIME, LONGEST_LIFETIME};
 use crate::secret::SecretDigest;
 use crate::template::{MAX_ROWS, Parameter};
 
@@ -47,6 +48,15 @@ const SHARED_ISSUERS: &[&str] = &[
     "app.terraform.io",
     "oidc.vercel.com",
 ];
+
+/// The fields of an issuer.
+const ISSUER_FIELDS: &[&str] = &["url", "audience", "algorithms", "pin", "jwks_uri", "typ", "max_lifetime"];
+
+/// How identities may be signed.
+const ALGORITHMS: &[&str] = &["RS256", "ES256", "Ed25519"];
+
+/// The most audiences of an issuer: a name of Brevet each.
+const MAX_AUDIENCES: usize = 8;
 
 /// The bootstrap operator, whose secret is a Worker secret.
 const ROOT: &str = "root";
@@ -398,7 +408,7 @@ fn client(field: &Field<'_>, out: &mut Findings) -> Option<ClientRule> {
 }
 
 fn issuer(field: &Field<'_>, out: &mut Findings) -> Option<IssuerRule> {
-    let table = field.table(&["url", "pin"], &["client_id"], out)?;
+    let table = field.table(ISSUER_FIELDS, &["client_id"], out)?;
     let url = table.need("url", out).and_then(|field| {
         let text = field.text(out)?;
         field.checked(words::issuer_url(text), out)
@@ -407,6 +417,20 @@ fn issuer(field: &Field<'_>, out: &mut Findings) -> Option<IssuerRule> {
         Some(field) => Some(grants::claims(&field, out)?),
         None => None,
     };
+    let audiences = table.get("audience").map(|field| match field.value {
+        Value::String(_) => word(&field, out).map(|only| vec![only]),
+        _ => field.distinct(MAX_AUDIENCES, out, word),
+    });
+    let algorithms = table.get("algorithms").map(|field| {
+        let places = field.distinct(ALGORITHMS.len(), out, |field, out| field.word(ALGORITHMS, out))?;
+        Some(places.iter().filter_map(|at| Algorithm::from_word(ALGORITHMS.get(*at)?)).collect::<Vec<_>>())
+    });
+    let jwks_uri = table.get("jwks_uri").map(|field| {
+        let text = field.text(out)?;
+        field.checked(words::issuer_url(text), out).map(|(url, ..)| url)
+    });
+    let typ = table.get("typ").map(|field| word(&field, out));
+    let max_lifetime = table.get("max_lifetime").map(|field| field.span(LONGEST_LIFETIME, out));
     let (url, plain, host) = url?;
     let shared = SHARED_ISSUERS.contains(&host.as_str());
     let names_id = |pin: &SortedMap<_, _>| pin.keys().any(|claim: &String| claim.ends_with("_id"));
@@ -415,5 +439,24 @@ fn issuer(field: &Field<'_>, out: &mut Findings) -> Option<IssuerRule> {
         None if shared => out.error(&*table.pointer, Problem::Unpinned { shared }),
         _ => {}
     }
-    Some(IssuerRule { url, plain, pin: pin.unwrap_or_default() })
+    Some(IssuerRule {
+        url,
+        plain,
+        pin: pin.unwrap_or_default(),
+        audiences: flat(audiences)?.unwrap_or_default(),
+        algorithms: flat(algorithms)?.unwrap_or_else(|| vec![Algorithm::Rs256]),
+        jwks_uri: flat(jwks_uri)?,
+        typ: flat(typ)?,
+        max_lifetime: flat(max_lifetime)?.unwrap_or(DEFAULT_LIFETIME),
+    })
+}
+
+/// A text that is compared as it is.
+fn word(field: &Field<'_>, out: &mut Findings) -> Option<String> {
+    let text = field.text(out)?;
+    // As what is compared with a claim, and without a star: there is none here.
+    match field.checked(words::pattern("_id", text), out)? {
+        Pattern::Exactly(text) => Some(text),
+        Pattern::Prefix(_) => None,
+    }
 }

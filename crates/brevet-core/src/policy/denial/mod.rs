@@ -77,6 +77,13 @@ pub enum Denial {
         /// The name asked for.
         name: String,
     },
+    /// A workload's claim is not the one that the grant it named wants.
+    ClaimMisfit {
+        /// The grant.
+        grant: String,
+        /// The claim.
+        claim: String,
+    },
     /// An operator named a grant; operators are not bound by one.
     GrantForOperator,
     /// The grant is switched off.
@@ -243,6 +250,7 @@ impl Denial {
         match self {
             Self::NoGrant => "no-grant",
             Self::UnknownGrant { .. } => "unknown-grant",
+            Self::ClaimMisfit { .. } => "claims-do-not-fit",
             Self::GrantForOperator => "grant-for-operator",
             Self::GrantDisabled { .. } => "grant-disabled",
             Self::AuditOnly { .. } => "audit-only",
@@ -286,6 +294,7 @@ impl Denial {
             Self::NotTheOwner | Self::Ended { .. } => 404,
             Self::NoGrant
             | Self::UnknownGrant { .. }
+            | Self::ClaimMisfit { .. }
             | Self::GrantDisabled { .. }
             | Self::AuditOnly { .. }
             | Self::OperationNotListed { .. }
@@ -332,6 +341,7 @@ impl Denial {
             | Self::Ended { .. }
             | Self::PowerMissing { .. } => None,
             Self::UnknownGrant { .. } | Self::GrantForOperator | Self::SeveralGrants { .. } => own("/grant"),
+            Self::ClaimMisfit { grant: name, .. } => grant(name, "/when"),
             Self::GrantDisabled { grant: name } => grant(name, "/enabled"),
             Self::AuditOnly { grant: name } => grant(name, "/mode"),
             Self::OperationNotListed { grant: name, .. } => grant(name, "/operations"),

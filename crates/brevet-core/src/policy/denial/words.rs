@@ -10,6 +10,7 @@ impl Denial {
         match self {
             Self::NoGrant
             | Self::UnknownGrant { .. }
+            | Self::ClaimMisfit { .. }
             | Self::GrantDisabled { .. }
             | Self::AuditOnly { .. }
             | Self::OperationNotListed { .. }
@@ -71,6 +72,9 @@ impl Denial {
             Self::Guardrail(breach) => breach.hint(),
             Self::NoGrant => "Ask an operator for a grant.",
             Self::UnknownGrant { .. } => "See the grants that are yours with GET /v1/whoami.",
+            Self::ClaimMisfit { .. } => {
+                "Compare the claim in your identity token with the grant's `when`, or ask an operator."
+            }
             Self::GrantForOperator => "Leave \"grant\" out.",
             Self::GrantDisabled { .. } => "Ask an operator to switch the grant on.",
             Self::AuditOnly { .. } => "Ask an operator to set the grant's mode to \"enforce\".",
@@ -125,6 +129,9 @@ impl fmt::Display for Denial {
         match self {
             Self::NoGrant => f.write_str("no grant is for this caller"),
             Self::UnknownGrant { name } => write!(f, "this caller has no grant \"{name}\""),
+            Self::ClaimMisfit { grant, claim } => {
+                write!(f, "the claim {claim} is not the one that grant \"{grant}\" wants")
+            }
             Self::GrantForOperator => f.write_str("an operator is not bound by a grant"),
             Self::GrantDisabled { grant } => write!(f, "grant \"{grant}\" is switched off"),
             Self::AuditOnly { grant } => {

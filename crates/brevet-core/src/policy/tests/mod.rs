@@ -10,6 +10,7 @@ mod policies;
 mod property;
 mod redecide;
 mod template;
+mod workload;
 
 use serde_json::{Value, json};
 

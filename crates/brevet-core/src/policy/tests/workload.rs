@@ -1,0 +1,189 @@
+//! Workloads and the claims that their grants want.
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::oidc::VerifiedIdentity;
+
+const ORG: &str = "100000001";
+
+/// Rules with two issuers; `grants` are from `github` where they do not say otherwise.
+fn policy_of(grants: Value) -> Policy {
+    let mut rules = rules(grants);
+    rules["issuer"] = json!({
+        "github": { "url": "https://token.actions.githubusercontent.com", "pin": { "repository_owner_id": ORG } },
+        "lab": { "url": "https://gitlab.example.com" },
+    });
+    compiled(&rules)
+}
+
+fn grant_when(when: Value) -> Value {
+    let mut grant = json!({ "from": { "issuer": "github" }, "allow": [{ "template": "workers-deploy", "account": "apps" }] });
+    if !when.is_null() {
+        grant["when"] = when;
+    }
+    grant
+}
+
+fn job(change: &[(&str, Value)]) -> Caller {
+    let mut claims = json!({
+        "sub": "repo:octo-org/app:ref:refs/heads/main", "jti": "1", "repository_id": "200000003",
+        "repository_owner_id": ORG, "ref": "refs/heads/main", "environment": "prod", "event_name": "push", "run_id": 7,
+    });
+    for (name, value) in change {
+        if value.is_null() {
+            claims.as_object_mut().unwrap().remove(*name);
+        } else {
+            claims[*name] = value.clone();
+        }
+    }
+    workload("github", &claims)
+}
+
+fn workload(issuer: &str, claims: &Value) -> Caller {
+    Caller::Workload(Box::new(Workload::new(VerifiedIdentity::of_claims(issuer, claims, at(300)))))
+}
+
+fn deploy() -> Ask {
+    ask(json!({ "template": "workers-deploy" }))
+}
+
+fn main_only() -> Policy {
+    policy_of(
+        json!({ "app": grant_when(json!([{ "repository_id": "200000003", "ref": "refs/heads/main", "environment": "prod" }])) }),
+    )
+}
+
+#[track_caller]
+fn denied(policy: &Policy, caller: &Caller) {
+    assert_eq!(policy.decide(caller, &deploy(), now()).map(|_| ()), Err(Denial::NoGrant));
+}
+
+#[test]
+fn a_job_with_all_claims_of_a_set_gets_what_its_grant_allows() {
+    let policy = main_only();
+    let grant = policy.decide(&job(&[]), &deploy(), now()).unwrap();
+    assert_eq!((grant.grant(), grant.account().name()), (Some("app"), "apps"));
+    // Any of the sets will do.
+    let either = policy_of(
+        json!({ "app": grant_when(json!([{ "repository_id": "1" }, { "repository_id": "200000003" }])) }),
+    );
+    assert!(either.decide(&job(&[]), &deploy(), now()).is_ok());
+}
+
+#[test]
+fn denies_a_job_of_another_branch_environment_or_repository() {
+    let policy = main_only();
+    for change in [
+        ("ref", json!("refs/heads/feature")),
+        ("ref", json!("refs/heads/main2")),
+        ("ref", json!("REFS/HEADS/MAIN")),
+        ("ref", Value::Null),
+        ("environment", json!("staging")),
+        ("environment", Value::Null),
+        ("repository_id", json!("200000004")),
+        ("repository_id", json!("2000000030")),
+    ] {
+        denied(&policy, &job(&[change]));
+    }
+}
+
+#[test]
+fn denies_a_token_from_a_fork_pull_request() {
+    let fork = job(&[
+        ("sub", json!("repo:octo-org/app:pull_request")),
+        ("event_name", json!("pull_request")),
+        ("ref", json!("refs/pull/7/merge")),
+        ("environment", Value::Null),
+    ]);
+    denied(&main_only(), &fork);
+}
+
+#[test]
+fn denies_privileged_events_that_the_grant_does_not_name() {
+    for event in ["pull_request_target", "workflow_run", "issue_comment"] {
+        let caller = job(&[("event_name", json!(event))]);
+        denied(&main_only(), &caller);
+        denied(&policy_of(json!({ "app": grant_when(Value::Null) })), &caller);
+        let named = policy_of(
+            json!({ "app": grant_when(json!([{ "repository_id": "200000003", "event_name": event }])) }),
+        );
+        assert!(named.decide(&caller, &deploy(), now()).is_ok(), "{event}");
+        denied(&named, &job(&[]));
+    }
+}
+
+#[test]
+fn denies_the_same_claims_of_another_issuer() {
+    let Caller::Workload(github) = job(&[]) else { unreachable!() };
+    let claims: Value = github
+        .identity()
+        .claims()
+        .iter()
+        .filter_map(|(name, _)| Some((name.clone(), json!(github.identity().claims().text(name)?))))
+        .collect::<serde_json::Map<_, _>>()
+        .into();
+    denied(&main_only(), &workload("lab", &claims));
+    denied(&main_only(), &workload("nobody", &claims));
+}
+
+#[test]
+fn a_star_stops_at_a_slash_and_a_colon() {
+    let policy = policy_of(
+        json!({ "app": grant_when(json!([{ "repository_id": "200000003", "ref": "refs/heads/release-*" }])) }),
+    );
+    assert!(policy.decide(&job(&[("ref", json!("refs/heads/release-1"))]), &deploy(), now()).is_ok());
+    for name in ["refs/heads/release-1/x", "refs/heads/release-1:x", "refs/heads/main"] {
+        denied(&policy, &job(&[("ref", json!(name))]));
+    }
+}
+
+#[test]
+fn a_denial_names_the_claim_of_the_grant_that_was_named_and_of_no_other() {
+    let policy = main_only();
+    let named = |grant: &str| ask(json!({ "template": "workers-deploy", "grant": grant }));
+    let other = job(&[("ref", json!("refs/heads/feature"))]);
+    let denial = policy.decide(&other, &named("app"), now()).unwrap_err();
+    assert_eq!(denial, Denial::ClaimMisfit { grant: "app".to_owned(), claim: "ref".to_owned() });
+    assert!(!denial.detail().contains("refs/heads/main"), "what the grant wants is not told");
+    assert_eq!(denial.status(), 403);
+    let unknown = policy.decide(&other, &named("none"), now()).unwrap_err();
+    assert_eq!(unknown, Denial::UnknownGrant { name: "none".to_owned() });
+    // Of another issuer's grant nobody learns whether it is there.
+    let stranger = workload("lab", &json!({ "sub": "x" }));
+    let denial = policy.decide(&stranger, &named("app"), now()).unwrap_err();
+    assert_eq!(denial, Denial::UnknownGrant { name: "app".to_owned() });
+}
+
+#[test]
+fn a_weaker_job_is_another_owner() {
+    let strong = job(&[]);
+    for change in [
+        ("ref", json!("refs/heads/feature")),
+        ("environment", json!("staging")),
+        ("environment", Value::Null),
+        ("environment", json!("")),
+        ("event_name", json!("pull_request")),
+        ("run_id", json!(8)),
+        ("sub", json!("repo:octo-org/app:pull_request")),
+        ("job_workflow_ref", json!("octo-org/app/.github/workflows/x.yml@refs/heads/main")),
+    ] {
+        let weaker = job(std::slice::from_ref(&change));
+        assert_ne!(weaker.owner(), strong.owner(), "{change:?}");
+        let permit = policy_of(json!({})).permit(&weaker, &strong.owner(), Touch::Revoke);
+        assert_eq!(permit, Err(Denial::NotTheOwner));
+    }
+    // A fresh token of the same job is the same owner.
+    assert_eq!(job(&[("jti", json!("2")), ("exp", json!(1))]).owner(), strong.owner());
+    assert!(strong.owner().starts_with("oidc:github:200000003:"));
+    assert_eq!(strong.run(), Some("7"));
+}
+
+#[test]
+fn an_audit_only_grant_records_and_allows_nothing() {
+    let mut grant = grant_when(json!([{ "repository_id": "200000003" }]));
+    grant["mode"] = json!("audit");
+    let policy = policy_of(json!({ "app": grant }));
+    let denial = policy.decide(&job(&[]), &deploy(), now()).unwrap_err();
+    assert_eq!(denial, Denial::AuditOnly { grant: "app".to_owned() });
+}
