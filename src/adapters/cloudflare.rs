@@ -61,6 +61,29 @@ impl Transport for Fetch {
     }
 }
 
+/// How long an issuer may take for a document.
+const ISSUER_MS: u32 = 3_000;
+
+/// Reads a document of an issuer.
+///
+/// # Errors
+/// Why there is none, for the log.
+pub(crate) async fn read_document(url: &str, most: usize) -> Result<String, &'static str> {
+    let most = u32::try_from(most).unwrap_or(u32::MAX);
+    let headers = "accept\napplication/json\n";
+    let answer = glue::exchange("GET", url, headers, "", ISSUER_MS, most).await;
+    let answer = answer.map_err(|_| "it cannot be reached")?;
+    match answer_of(&answer.unchecked_into()) {
+        Ok(answer) if answer.status == 200 => {
+            String::from_utf8(answer.body).map_err(|_| "it answered with what is no text")
+        }
+        Ok(_) => Err("it answered with another status than 200"),
+        Err(TransportError::Timeout) => Err("it took too long"),
+        Err(TransportError::TooLarge) => Err("its answer is too long"),
+        Err(_) => Err("it cannot be reached"),
+    }
+}
+
 fn answer_of(answer: &Array) -> Result<Answer, TransportError> {
     let status = answer.get(0).as_f64().unwrap_or_default();
     if status == 0.0 {

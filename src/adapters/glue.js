@@ -143,6 +143,31 @@ export function wakeAt(storage, at) {
   storage.setAlarm(at).catch(() => log('{"event":"alarm_not_set","alarm":true}'));
 }
 
+// Imported keys by their JWK: importing costs more than verifying. A handful of issuers have a handful each.
+const imported = new Map();
+const MOST_IMPORTED = 64;
+const ALGORITHMS = {
+  RS256: { name: "RSASSA-PKCS1-v1_5", hash: "SHA-256" },
+  ES256: { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" },
+  Ed25519: { name: "Ed25519" },
+};
+
+// Whether this key made this signature; a key that cannot be imported made none.
+export async function verifySignature(algorithm, jwk, signed, signature) {
+  try {
+    const by = ALGORITHMS[algorithm];
+    let key = imported.get(jwk);
+    if (!key) {
+      if (imported.size >= MOST_IMPORTED) imported.clear();
+      key = await crypto.subtle.importKey("jwk", JSON.parse(jwk), by, false, ["verify"]);
+      imported.set(jwk, key);
+    }
+    return await crypto.subtle.verify(by, key, signature, signed);
+  } catch {
+    return false;
+  }
+}
+
 export function sleep(ms) {
   return new Promise((done) => setTimeout(done, ms));
 }

@@ -59,6 +59,14 @@ extern "C" {
     #[wasm_bindgen(js_name = wakeAt)]
     pub(super) fn wake_at(storage: &JsValue, at: f64);
 
+    #[wasm_bindgen(catch, js_name = verifySignature)]
+    pub(super) async fn verify_signature(
+        algorithm: &str,
+        jwk: &str,
+        signed: &[u8],
+        signature: &[u8],
+    ) -> Result<JsValue, JsValue>;
+
     #[wasm_bindgen(catch)]
     pub(super) async fn sleep(ms: u32) -> Result<JsValue, JsValue>;
 

@@ -4,13 +4,14 @@ use brevet_core::broker::{Memory, Ports, Settings, Unreachable};
 use brevet_core::cloudflare::{Cloudflare, Failure, Parents, TokenOwner, Verified};
 use brevet_core::json::{Object, to_text};
 use brevet_core::ledger::protocol::{Request, Told};
+use brevet_core::oidc::{Key, MOST_JWKS_BYTES};
 use brevet_core::rulebook::{RulebookAnswer, RulebookRequest};
 use brevet_core::secret::Secret;
-use brevet_core::time::Timestamp;
+use brevet_core::time::{Seconds, Timestamp};
 use serde_json::Value;
 use wasm_bindgen::JsValue;
 
-use super::cloudflare::{EnvSecrets, Fetch, now, random};
+use super::cloudflare::{EnvSecrets, Fetch, now, random, read_document};
 use super::glue;
 use super::objects::{Namespace, Stored};
 use crate::config::{self, Cloud};
@@ -83,6 +84,20 @@ impl Ports for Surroundings {
 
     async fn stored(&self, key: &str) -> Result<Option<String>, Unreachable> {
         self.stored.read(key).await
+    }
+
+    async fn keep(&self, key: &str, value: &str, kept: Seconds) -> bool {
+        self.stored.write(key, value, Some(kept)).await.is_ok()
+    }
+
+    async fn fetch(&self, url: &str) -> Result<String, Unreachable> {
+        let unreachable = |reason: &str| Unreachable { part: "issuer", reason: reason.to_owned() };
+        read_document(url, MOST_JWKS_BYTES).await.map_err(unreachable)
+    }
+
+    async fn verify_signature(&self, key: &Key, signed: &[u8], signature: &[u8]) -> bool {
+        let good = glue::verify_signature(key.algorithm().as_str(), &key.to_jwk(), signed, signature).await;
+        good.is_ok_and(|good| good.is_truthy())
     }
 
     async fn verify(&self, owner: TokenOwner, value: &Secret) -> Result<Option<Verified>, Failure> {

@@ -16,12 +16,14 @@ use brevet_core::ledger::name::Pepper;
 use brevet_core::ledger::office::{Clock, NotRead, Office};
 use brevet_core::ledger::protocol::{Answer as LedgerAnswer, Request, Told};
 use brevet_core::ledger::sql::Sql;
+use brevet_core::oidc::{Key, Signatures};
 use brevet_core::rulebook::{self, Errands, Register, RulebookAnswer, RulebookRequest};
 use brevet_core::secret::Secret;
-use brevet_core::time::Timestamp;
+use brevet_core::time::{Seconds, Timestamp};
 use serde_json::{Value, json};
 
 use crate::kv::Kv;
+use crate::native::Native;
 use crate::sql::NativeSql;
 use crate::stage::Stage;
 
@@ -99,6 +101,9 @@ pub(crate) struct Installation {
     /// While this is true the register does not answer.
     pub(crate) register_down: Cell<bool>,
     pub(crate) woken: Cell<u32>,
+    /// What issuers answer, by URL; and what was asked of them.
+    pub(crate) documents: RefCell<BTreeMap<String, String>>,
+    pub(crate) fetched: RefCell<Vec<String>>,
     settings: Settings,
     memory: RefCell<&'static Memory>,
     ledgers: RefCell<BTreeMap<String, Ledger>>,
@@ -135,6 +140,8 @@ impl Installation {
             ledgers_down: Cell::default(),
             register_down: Cell::default(),
             woken: Cell::default(),
+            documents: RefCell::default(),
+            fetched: RefCell::default(),
             settings: Settings {
                 development,
                 root: Some(Secret::new(ROOT.to_owned())),
@@ -316,6 +323,20 @@ impl Ports for Installation {
 
     async fn stored(&self, key: &str) -> Result<Option<String>, Unreachable> {
         Ok(self.kv.read(key, self.stage.clock_ms.get()))
+    }
+
+    async fn keep(&self, key: &str, value: &str, _kept: Seconds) -> bool {
+        self.kv.write(key, value, self.stage.clock_ms.get())
+    }
+
+    async fn fetch(&self, url: &str) -> Result<String, Unreachable> {
+        self.fetched.borrow_mut().push(url.to_owned());
+        let documents = self.documents.borrow();
+        documents.get(url).cloned().ok_or(Unreachable { part: "issuer", reason: "it is down".to_owned() })
+    }
+
+    async fn verify_signature(&self, key: &Key, signed: &[u8], signature: &[u8]) -> bool {
+        Native.verify(key, signed, signature).await
     }
 
     async fn verify(&self, owner: TokenOwner, value: &Secret) -> Result<Option<Verified>, Failure> {

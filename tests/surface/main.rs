@@ -12,7 +12,12 @@
 
 mod denial;
 mod installation;
+#[path = "../../crates/brevet-core/tests/oidc/issuer.rs"]
+#[allow(dead_code, reason = "the tokens' own tests use the rest")]
+mod issuer;
 mod kv;
+#[path = "../../crates/brevet-core/tests/oidc/native.rs"]
+mod native;
 #[path = "../../crates/brevet-core/tests/support/sql.rs"]
 #[allow(dead_code, reason = "the ledger's own tests use the rest")]
 mod sql;
@@ -26,6 +31,7 @@ mod config;
 mod counts;
 mod dangerous;
 mod drop_in;
+mod federation;
 mod idempotency;
 mod leases;
 mod limits;

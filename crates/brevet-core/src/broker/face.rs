@@ -1,7 +1,7 @@
 //! What a caller sees of a fault: the one place where evidence becomes words.
 
 use crate::bearer::BearerError;
-use crate::broker::fault::{Fault, NoRules, RequestError};
+use crate::broker::fault::{Fault, IdentityFault, NoRules, RequestError};
 use crate::cloudflare::{Failure, FailureKind};
 use crate::ledger::freeze::{By, Freeze};
 use crate::ledger::protocol::Refusal;
@@ -81,6 +81,7 @@ impl Fault {
                 "Brevet does not accept this credential.",
                 "Check that it is complete, belongs to this installation, has not been rotated or expired, and is used from an address that its rule allows.",
             ),
+            Self::Identity(fault) => identity_face(fault),
             Self::UnknownToken => Face::new(401, 1000, "unknown-token", "Invalid API Token").said(
                 "Invalid API Token.",
                 "It may be revoked, rolled or mistyped, or belong to the other family: account tokens are verified at /accounts/{id}/tokens/verify, user tokens at /user/tokens/verify.",
@@ -284,6 +285,27 @@ fn no_rules_face(reason: &NoRules) -> Face {
             "Replace it by your own and push again.",
         ),
     }
+}
+
+/// An identity token is its bearer's own: what is wrong with it may be told.
+fn identity_face(fault: &IdentityFault) -> Face {
+    let cause = match fault {
+        IdentityFault::NoKeys => {
+            return Face::new(503, 1500, "issuer-unavailable", "The issuer's keys cannot be had")
+                .said(
+                    "The issuer of this identity token does not give its keys at the moment.",
+                    "Try again in a minute.",
+                )
+                .later(60);
+        }
+        IdentityFault::Jwt(error) => error.to_string(),
+        IdentityFault::UnknownIssuer => "its issuer is none of the rules'".to_owned(),
+        IdentityFault::Identity(error) => error.to_string(),
+    };
+    Face::new(401, 1000, "invalid-identity", "The identity token is not accepted").said(
+        format!("The identity token is not accepted: {cause}."),
+        "Ask its issuer for a fresh one for the audience of this installation, and send it as it is.",
+    )
 }
 
 fn ledger_face(refusal: Refusal) -> Face {

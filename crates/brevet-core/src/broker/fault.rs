@@ -8,6 +8,7 @@ use crate::cloudflare::Failure;
 use crate::json::{JsonError, List, Object};
 use crate::ledger::freeze::Freeze;
 use crate::ledger::protocol::Refusal;
+use crate::oidc::{IdentityError, JwtError};
 use crate::policy::{AskError, AuthError, Denial};
 
 /// What stops a request. Evidence of any size is behind a pointer: a fault passes through many hands
@@ -18,6 +19,8 @@ pub enum Fault {
     Bearer(BearerError),
     /// The credential is not good. Why is for the log only.
     Auth(Box<AuthError>),
+    /// The identity token of a workload is not good.
+    Identity(Box<IdentityFault>),
     /// Cloudflare does not know the token that was to be verified there.
     UnknownToken,
     /// The rules or the guardrails refuse.
@@ -111,7 +114,21 @@ stops!(
     Denial => Denied,
     BadRules => Rules,
     LeftLeases => LeavesLeases,
+    IdentityFault => Identity,
 );
+
+/// What is wrong with an identity token. Its bearer may know: the token is its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IdentityFault {
+    /// It is no token that could be looked at.
+    Jwt(JwtError),
+    /// The rules have no issuer of this URL.
+    UnknownIssuer,
+    /// Its signature or its claims are not good.
+    Identity(IdentityError),
+    /// Its issuer's keys cannot be had.
+    NoKeys,
+}
 
 /// What is wrong with a request itself.
 #[derive(Clone, Debug, PartialEq, Eq)]

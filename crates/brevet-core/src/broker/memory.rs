@@ -8,6 +8,7 @@ use std::rc::Rc;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
+use crate::broker::identity::KnownKeys;
 use crate::broker::in_force::InForce;
 use crate::broker::refusals::Counted;
 use crate::broker::verify::Validity;
@@ -42,6 +43,7 @@ pub struct Memory {
     key: Cell<Option<[u8; 16]>>,
     visits: RefCell<Visits>,
     pub(super) strangers: RefCell<Counted>,
+    pub(super) keys: RefCell<KnownKeys>,
 }
 
 impl Memory {

@@ -6,11 +6,11 @@ use crate::broker::session::{Said, Session};
 use crate::cloudflare::Parents;
 use crate::hex;
 use crate::id::LeaseId;
-use crate::ledger::claim::Claim;
+use crate::ledger::claim::{Claim, OneUse};
 use crate::ledger::lease::{AsAsked, Lease, State};
 use crate::ledger::name::{Pepper, token_name};
 use crate::ledger::protocol::{Answer, Operation, Refusal};
-use crate::policy::{Account, Ask, Grant};
+use crate::policy::{Account, Ask, Caller, Grant};
 use crate::secret::Secret;
 
 /// How often a request is decided: once more where the ledger has later rules, and never a third time.
@@ -86,7 +86,7 @@ pub async fn mint<P: Ports>(
         let owner = session.caller.owner();
         let claim =
             once.zip(ports.settings().pepper.as_ref()).map(|(once, pepper)| once.claim(pepper, &owner));
-        let operation = Operation::Create { lease, parents, claim, one_use: None };
+        let operation = Operation::Create { lease, parents, claim, one_use: one_use(ports, session) };
         let said = session.ask(ports, grant.account().owner(), operation).await;
         let (lease, value) = match said.map_err(|fault| repeatable(fault, once.is_some()))? {
             Said::Answer(Answer::Valued { lease, value }) => (lease, Some(value.0)),
@@ -99,6 +99,16 @@ pub async fn mint<P: Ports>(
         return Ok((Issued { lease, value, replayed, notes }, grant.account().clone()));
     }
     Err(Fault::Ledger(Refusal::RulesDiffer))
+}
+
+/// A workload's token makes one token.
+fn one_use<P: Ports>(ports: &P, session: &Session) -> Option<OneUse> {
+    let Caller::Workload(workload) = &session.caller else { return None };
+    let identity = workload.identity();
+    let parts = [identity.issuer().as_bytes(), identity.once().as_bytes()].map(<[u8]>::to_vec);
+    let [issuer, once] = &parts;
+    let hash = ports.settings().pepper.as_ref()?.keyed_hash("brevet one use v1", &[issuer, once]);
+    Some(OneUse { key: hex::encode(&hash), until: identity.until() })
 }
 
 /// With a key, a create whose outcome is unknown may be sent again.

@@ -7,6 +7,7 @@ mod difference;
 mod face;
 mod fault;
 mod health;
+mod identity;
 mod in_force;
 mod memory;
 mod mint;
@@ -20,8 +21,9 @@ mod verify;
 
 pub use configure::{Configurer, Pushed, Removal, configurer, lint, push, versions};
 pub use face::Face;
-pub use fault::{BadRules, Fault, LeftLeases, NoRules, RequestError};
+pub use fault::{BadRules, Fault, IdentityFault, LeftLeases, NoRules, RequestError};
 pub use health::{AccountHealth, check_parents, readiness};
+pub use identity::{KEYS_FRESH, KEYS_STALE, REFETCH};
 pub use in_force::{InForce, LONGEST_WITHOUT_REGISTER, RECHECK, forget, load, take};
 pub use memory::{MOST_VISITS, Memory, VISIT_WINDOW};
 pub use mint::{Issued, Once, mint, plan, planned_name};

@@ -10,9 +10,10 @@ use crate::cloudflare::{Failure, Parents, TokenOwner, Verified};
 use crate::json::Object;
 use crate::ledger::name::Pepper;
 use crate::ledger::protocol::{Request, Told};
+use crate::oidc::Key;
 use crate::rulebook::{RulebookAnswer, RulebookRequest};
 use crate::secret::Secret;
-use crate::time::Timestamp;
+use crate::time::{Seconds, Timestamp};
 
 /// A part of the installation (a ledger, the register of rules, KV) could not be asked, or answered
 /// nothing that makes sense. The reason is for the log.
@@ -76,6 +77,16 @@ pub trait Ports {
 
     /// Reads a value from KV.
     fn stored(&self, key: &str) -> impl Future<Output = Result<Option<String>, Unreachable>>;
+
+    /// Writes a value into KV, to be kept for so long; tells whether that was done.
+    fn keep(&self, key: &str, value: &str, kept: Seconds) -> impl Future<Output = bool>;
+
+    /// Reads a document of an issuer: at most [`MOST_JWKS_BYTES`](crate::oidc::MOST_JWKS_BYTES), within three
+    /// seconds, without following redirects.
+    fn fetch(&self, url: &str) -> impl Future<Output = Result<String, Unreachable>>;
+
+    /// Whether a key made a signature.
+    fn verify_signature(&self, key: &Key, signed: &[u8], signature: &[u8]) -> impl Future<Output = bool>;
 
     /// Asks Cloudflare what a presented value is worth at this owner's endpoint.
     fn verify(

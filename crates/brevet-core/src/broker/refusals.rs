@@ -69,7 +69,7 @@ pub async fn tell_of_refusal<P: Ports>(ports: &P, session: &Session, fault: &Fau
 pub async fn tell_of_stranger<P: Ports>(ports: &P, visitor: &Visitor, fault: &Fault) {
     let reason = match fault {
         Fault::Auth(reason) => reason.to_string(),
-        Fault::Bearer(_) => fault.face().kind.to_owned(),
+        Fault::Bearer(_) | Fault::Identity(_) => fault.face().kind.to_owned(),
         _ => return,
     };
     let now = ports.now();

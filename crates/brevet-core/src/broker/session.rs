@@ -4,10 +4,12 @@ use std::rc::Rc;
 
 use crate::bearer::Bearer;
 use crate::broker::fault::Fault;
+use crate::broker::identity;
 use crate::broker::in_force::{self, InForce};
 use crate::broker::ports::{Ports, Visitor};
 use crate::cloudflare::{Allowance, FailureKind, TokenOwner};
 use crate::ledger::protocol::{Answer, Operation, PROTOCOL, Refusal, Request};
+use crate::oidc::SignedJwt;
 use crate::policy::{Caller, Presented};
 use crate::rulebook::RulesMark;
 
@@ -25,6 +27,8 @@ pub struct Session {
     /// The ledger that was asked last.
     pub asked: Option<TokenOwner>,
     bearer: Bearer,
+    /// The bearer's signed token, where it is one.
+    signed: Option<Box<SignedJwt>>,
     address: Option<std::net::IpAddr>,
 }
 
@@ -45,8 +49,12 @@ impl Session {
     pub async fn open<P: Ports>(ports: &P, bearer: Bearer, visitor: &Visitor) -> Result<Self, Fault> {
         let in_force = in_force::load(ports, visitor).await?;
         let address = visitor.address;
-        let caller = authenticate(ports, &in_force, &bearer, address)?;
-        Ok(Self { in_force, caller, allowance: None, blocked: None, asked: None, bearer, address })
+        let signed = match &bearer {
+            Bearer::Jwt(token) => Some(Box::new(identity::signed(ports, &in_force, token).await?)),
+            _ => None,
+        };
+        let caller = authenticate(ports, &in_force, &bearer, signed.as_deref(), address)?;
+        Ok(Self { signed, in_force, caller, allowance: None, blocked: None, asked: None, bearer, address })
     }
 
     /// Goes on under rules that a ledger says are in force: the caller must be one under them too.
@@ -55,7 +63,8 @@ impl Session {
     /// As [`Session::open`].
     pub fn move_to<P: Ports>(&mut self, ports: &P, mark: RulesMark, json: String) -> Result<(), Fault> {
         self.in_force = in_force::take(ports, mark, json)?;
-        self.caller = authenticate(ports, &self.in_force, &self.bearer, self.address)?;
+        self.caller =
+            authenticate(ports, &self.in_force, &self.bearer, self.signed.as_deref(), self.address)?;
         Ok(())
     }
 
@@ -112,8 +121,12 @@ fn authenticate<P: Ports>(
     ports: &P,
     in_force: &InForce,
     bearer: &Bearer,
+    signed: Option<&SignedJwt>,
     address: Option<std::net::IpAddr>,
 ) -> Result<Caller, Fault> {
+    if let Some(signed) = signed {
+        return identity::workload(ports, in_force, signed);
+    }
     let settings = ports.settings();
     let presented = Presented { address, now: ports.now(), development: settings.development };
     in_force.policy.authenticate(bearer, &presented, settings.root.as_ref()).map_err(Fault::from)

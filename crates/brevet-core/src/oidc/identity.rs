@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::oidc::claims::Claims;
 use crate::oidc::issuer::IssuerSpec;
+use crate::oidc::jwt::UnverifiedJwt;
 use crate::time::{Seconds, Timestamp};
 
 /// How far the clocks of an issuer and of Brevet may be apart.
@@ -71,10 +72,7 @@ impl std::error::Error for IdentityError {}
 
 /// A token whose signature is its issuer's. What it says is not checked yet.
 #[derive(Clone, Debug)]
-pub struct SignedJwt {
-    members: Map<String, Value>,
-    claims: Claims,
-}
+pub struct SignedJwt(UnverifiedJwt);
 
 /// A workload, as its issuer says and the rules take it. Only [`SignedJwt::check`] makes one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,19 +82,28 @@ pub struct VerifiedIdentity {
     token_id: Option<String>,
     until: Timestamp,
     claims: Claims,
+    digest: String,
 }
 
 impl SignedJwt {
-    pub(super) fn new(members: Map<String, Value>, claims: Claims) -> Self {
-        Self { members, claims }
+    pub(super) fn new(jwt: UnverifiedJwt) -> Self {
+        Self(jwt)
     }
 
-    /// Checks what it says, at this moment.
+    /// The issuer whose key signed it.
+    pub fn issuer(&self) -> &str {
+        self.0.claimed_issuer()
+    }
+
+    /// Checks what it says, at this moment and under this rule of its issuer.
     ///
     /// # Errors
     /// [`IdentityError`].
-    pub fn check(self, issuer: &IssuerSpec, now: Timestamp) -> Result<VerifiedIdentity, IdentityError> {
-        let moment = |name: &'static str| match self.members.get(name) {
+    pub fn check(&self, issuer: &IssuerSpec, now: Timestamp) -> Result<VerifiedIdentity, IdentityError> {
+        // The rule may be a later one than that of the signature.
+        self.0.check_header(issuer)?;
+        let UnverifiedJwt { members, claims, digest, .. } = &self.0;
+        let moment = |name: &'static str| match members.get(name) {
             None => Ok(None),
             // Whole seconds: RFC 7519 allows fractions, and no issuer writes them.
             Some(value) => value
@@ -105,12 +112,12 @@ impl SignedJwt {
                 .map(Some)
                 .ok_or(IdentityError::Claim(name)),
         };
-        let text = |name: &'static str| match self.members.get(name) {
+        let text = |name: &'static str| match members.get(name) {
             None => Ok(None),
             Some(Value::String(text)) if (1..=LONGEST_ID).contains(&text.len()) => Ok(Some(text.clone())),
             Some(_) => Err(IdentityError::Claim(name)),
         };
-        self.check_audience(issuer)?;
+        check_audience(members, issuer)?;
         let until = moment("exp")?.ok_or(IdentityError::Claim("exp"))?;
         let issued = moment("iat")?.ok_or(IdentityError::Claim("iat"))?;
         let leeway = i64::from(LEEWAY.get());
@@ -129,24 +136,31 @@ impl SignedJwt {
         }
         let subject = text("sub")?.ok_or(IdentityError::Claim("sub"))?;
         let token_id = text("jti")?;
-        if let Some(name) = self.claims.misfit(&issuer.pin) {
+        if let Some(name) = claims.misfit(&issuer.pin) {
             return Err(IdentityError::Pin(name.to_owned()));
         }
-        Ok(VerifiedIdentity { issuer: issuer.name.clone(), subject, token_id, until, claims: self.claims })
+        Ok(VerifiedIdentity {
+            issuer: issuer.name.clone(),
+            subject,
+            token_id,
+            until,
+            claims: claims.clone(),
+            digest: digest.clone(),
+        })
     }
+}
 
-    /// One audience, exactly: a token that is also for somebody else can be used here by them.
-    fn check_audience(&self, issuer: &IssuerSpec) -> Result<(), IdentityError> {
-        let audience = match self.members.get("aud") {
-            Some(Value::String(audience)) => audience,
-            Some(Value::Array(list)) => match list.as_slice() {
-                [Value::String(only)] => only,
-                _ => return Err(IdentityError::Audience),
-            },
-            _ => return Err(IdentityError::Claim("aud")),
-        };
-        if issuer.audiences.contains(audience) { Ok(()) } else { Err(IdentityError::Audience) }
-    }
+/// One audience, exactly: a token that is also for somebody else can be used here by them.
+fn check_audience(members: &Map<String, Value>, issuer: &IssuerSpec) -> Result<(), IdentityError> {
+    let audience = match members.get("aud") {
+        Some(Value::String(audience)) => audience,
+        Some(Value::Array(list)) => match list.as_slice() {
+            [Value::String(only)] => only,
+            _ => return Err(IdentityError::Audience),
+        },
+        _ => return Err(IdentityError::Claim("aud")),
+    };
+    if issuer.audiences.contains(audience) { Ok(()) } else { Err(IdentityError::Audience) }
 }
 
 impl VerifiedIdentity {
@@ -163,6 +177,14 @@ impl VerifiedIdentity {
     /// The token's own id, where it has one.
     pub fn token_id(&self) -> Option<&str> {
         self.token_id.as_deref()
+    }
+
+    /// What this very token is known by where it is good for one use: its id, or the digest of all of it.
+    pub fn once(&self) -> String {
+        match &self.token_id {
+            Some(id) => format!("jti:{id}"),
+            None => format!("sha256:{}", self.digest),
+        }
     }
 
     /// The moment after which the token is refused for its age, the clocks' difference included.
@@ -189,6 +211,7 @@ impl VerifiedIdentity {
             token_id: text("jti"),
             until,
             claims,
+            digest: String::new(),
         }
     }
 }

@@ -4,7 +4,9 @@ use std::fmt;
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
 
+use crate::hex;
 use crate::json::read_object;
 use crate::oidc::claims::Claims;
 use crate::oidc::identity::SignedJwt;
@@ -69,9 +71,11 @@ pub struct UnverifiedJwt {
     typ: Option<String>,
     signed: String,
     signature: Vec<u8>,
-    members: Map<String, Value>,
-    claims: Claims,
+    pub(super) members: Map<String, Value>,
+    pub(super) claims: Claims,
     issuer: String,
+    /// The SHA-256 of the whole text, in hexadecimal digits.
+    pub(super) digest: String,
 }
 
 fn decode(part: &str) -> Option<Vec<u8>> {
@@ -89,6 +93,7 @@ impl UnverifiedJwt {
         if text.len() > MOST_JWT_BYTES {
             return Err(JwtError::TooLong);
         }
+        let digest = hex::encode(&<[u8; 32]>::from(Sha256::digest(text.as_bytes())));
         let mut parts = text.split('.');
         let (Some(header), Some(payload), Some(signature), None) =
             (parts.next(), parts.next(), parts.next(), parts.next())
@@ -124,7 +129,7 @@ impl UnverifiedJwt {
             Some(Value::String(issuer)) => issuer.clone(),
             _ => return Err(JwtError::Issuer),
         };
-        Ok(Self { algorithm, kid, typ, signed, signature, members, claims, issuer })
+        Ok(Self { algorithm, kid, typ, signed, signature, members, claims, issuer, digest })
     }
 
     /// The issuer that it says it is of: to look the issuer up, and for nothing else.
@@ -178,7 +183,7 @@ impl UnverifiedJwt {
             NoKey::Several => IdentityError::KeyNeeded,
         })?;
         if signatures.verify(key, self.signed.as_bytes(), &self.signature).await {
-            Ok(SignedJwt::new(self.members, self.claims))
+            Ok(SignedJwt::new(self))
         } else {
             Err(IdentityError::Signature)
         }

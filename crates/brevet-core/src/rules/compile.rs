@@ -242,8 +242,8 @@ fn brevet_zone(document: &Document, out: &mut Findings) -> BrevetZone {
 
 fn grant(policy: &Policy, name: &str, rule: GrantRule, out: &mut Findings) -> GrantEntry {
     let at = format!("/grant/{name}");
-    if !matches!(rule.from, Source::Client(_)) {
-        out.warning(format!("{at}/from"), Problem::NotServedYet);
+    if matches!(rule.from, Source::Issuer(_)) && rule.when.is_empty() {
+        out.warning(&*at, Problem::EveryWorkload);
     }
     let lines: Vec<_> = rule
         .allow

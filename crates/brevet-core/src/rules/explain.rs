@@ -143,9 +143,6 @@ impl fmt::Display for Problem {
             Self::OverMaxTtl { ttl, max_ttl, from } => {
                 write!(f, "the default lifetime of {ttl} is over {max_ttl}, the most that {from} allows")
             }
-            Self::NotServedYet => {
-                f.write_str("grants to workloads take effect with a later version of Brevet")
-            }
             Self::LineAccount => f.write_str("it is not clear for which account this line is"),
             Self::ZoneElsewhere { zone, account } => {
                 write!(f, "zone \"{zone}\" lies in account \"{account}\", which this line does not name")
@@ -199,7 +196,6 @@ impl Problem {
             Self::Template(_) => "template",
             Self::HostsBrevet { .. } | Self::UnknownBrevetZone { .. } => "brevet-zone",
             Self::OverMaxTtl { .. } => "over-max-ttl",
-            Self::NotServedYet => "not-served-yet",
             Self::LineAccount => "line-account",
             Self::ZoneElsewhere { .. } | Self::NoZoneScope { .. } | Self::ZoneNeeded { .. } => "line-zone",
             Self::OperatorOnly { .. } => "operator-only",
@@ -272,7 +268,6 @@ impl Problem {
             Self::HostsBrevet { .. } => "Write hosts_brevet = true on that account.",
             Self::UnknownBrevetZone { .. } => "Add its zone to [zone], so that the guardrails know it.",
             Self::OverMaxTtl { .. } => "Lower the default, or raise the most.",
-            Self::NotServedYet => "Nothing to do; until then nobody can use this grant.",
             Self::LineAccount => "Add account = \"NAME\" to the line.",
             Self::ZoneElsewhere { .. } => "Write one line per account: lines are alternatives.",
             Self::NoZoneScope { .. } => "Take zone out of the line.",

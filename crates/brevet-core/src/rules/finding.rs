@@ -300,8 +300,6 @@ pub enum Problem {
         /// What sets the longest.
         from: String,
     },
-    /// A grant to workloads: nobody can use it with this version.
-    NotServedYet,
     /// A line whose account is neither said nor told by its zones.
     LineAccount,
     /// A zone that lies in another account than its line says.

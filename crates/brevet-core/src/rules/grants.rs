@@ -66,6 +66,7 @@ pub(super) fn grant(field: &Field<'_>, names: &Names<'_>, out: &mut Findings) ->
     let when = flat(when)?.unwrap_or_default();
     match (&from, when.is_empty()) {
         (Some(Source::Client(_)), false) => out.error(table.at("when"), Problem::WhenWithoutClaims),
+        // Told beside errors here; where there are none, it is told when the rules are compiled.
         (Some(Source::Issuer(_)), true) => out.warning(&*table.pointer, Problem::EveryWorkload),
         _ => {}
     }

@@ -73,8 +73,7 @@ fn the_published_secrets_are_those_of_the_digests() {
 fn the_example_has_no_error_and_says_what_holds_in_development_only() {
     let found = warnings(&example_rules());
     assert_eq!(found.iter().filter(|(_, problem)| *problem == Problem::Example).count(), 6);
-    assert!(found.contains(&("/grant/app-deploy/from".to_owned(), Problem::NotServedYet)));
-    assert_eq!(found.len(), 7);
+    assert_eq!(found.len(), 6);
 }
 
 #[test]

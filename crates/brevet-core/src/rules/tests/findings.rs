@@ -124,7 +124,6 @@ fn every_problem() -> Vec<Row> {
         (hosts, "brevet-zone", "\"z\" serves Brevet", "hosts_brevet = true"),
         (Problem::UnknownBrevetZone { host: text("h") }, "brevet-zone", "has the host \"h\"", "[zone]"),
         (over, "over-max-ttl", "1m is over 30s, the most that grant \"g\" allows", "Lower the default"),
-        (Problem::NotServedYet, "not-served-yet", "later version", "until then nobody"),
         (Problem::LineAccount, "line-account", "for which account", "account = \"NAME\""),
         (elsewhere, "line-zone", "lies in account \"a\"", "one line per account"),
         (
