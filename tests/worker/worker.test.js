@@ -9,6 +9,7 @@ import faults from "./suites/faults.js";
 import federation from "./suites/federation.js";
 import mainJob from "./suites/main_job.js";
 import officialSdk from "./suites/official_sdk.js";
+import operatorsProgram from "./suites/operators_program.js";
 import robustness from "./suites/robustness.js";
 import rulesPush from "./suites/rules_push.js";
 import tokenStates from "./suites/token_states.js";
@@ -19,6 +20,7 @@ after(() => stage.close());
 mainJob(stage);
 officialSdk(stage);
 badInput(stage);
+operatorsProgram(stage);
 // Last of those that share a stage: it looks at what they left.
 canary(stage);
 tokenStates();

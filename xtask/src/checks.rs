@@ -205,9 +205,11 @@ fn advisories(workshop: &Workshop) -> Outcome {
 /// A file of tests/worker: the release wasm on workerd against the stand-in.
 fn worker_tests(workshop: &Workshop, tests: &str, variables: &[(&str, PathBuf)]) -> Result<(), Failure> {
     let stand_in = fake::build()?;
+    let program = fake::build_native("brevet-cli", "brevet")?;
     let mut node = workshop.command("node");
     node.arg("--test").arg(tests);
-    node.env(worker::BUILD_VARIABLE, "skip").env("BREVET_FAKE", stand_in).env("CI", "true");
+    node.env(worker::BUILD_VARIABLE, "skip").env("BREVET_FAKE", stand_in);
+    node.env("BREVET_PROGRAM", program).env("CI", "true");
     node.envs(variables.iter().map(|(name, value)| (name, value)));
     guard::run_within(&node, WORKER_TESTS_LIMIT)
 }

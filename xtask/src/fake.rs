@@ -14,17 +14,18 @@ use crate::place;
 /// # Errors
 /// When it does not compile.
 pub(crate) fn build() -> Result<PathBuf, Failure> {
+    build_native("fake-cloudflare", "fake-cloudflare")
+}
+
+/// Builds a native program of the workspace and gives its path.
+///
+/// # Errors
+/// When it does not compile.
+pub(crate) fn build_native(package: &str, program: &str) -> Result<PathBuf, Failure> {
     let mut cargo = Command::new("cargo");
-    cargo.current_dir(place::root()).args([
-        "build",
-        "--quiet",
-        "--package",
-        "fake-cloudflare",
-        "--bin",
-        "fake-cloudflare",
-    ]);
+    cargo.current_dir(place::root()).args(["build", "--quiet", "--package", package, "--bin", program]);
     guard::run(&cargo)?;
-    Ok(place::target().join("debug/fake-cloudflare"))
+    Ok(place::target().join("debug").join(program))
 }
 
 /// The `fake` task: becomes the stand-in, so that whoever ends this process ends it.

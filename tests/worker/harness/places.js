@@ -14,6 +14,10 @@ function must(path, how) {
 export const standIn = () =>
   must(process.env.BREVET_FAKE ?? join(root, "target/debug/fake-cloudflare"), "run `cargo build -p fake-cloudflare`, or set BREVET_FAKE");
 
+// The operator's program.
+export const program = () =>
+  must(process.env.BREVET_PROGRAM ?? join(root, "target/debug/brevet"), "run `cargo build -p brevet-cli`, or set BREVET_PROGRAM");
+
 export const build = () => must(process.env.BREVET_WORKER_BUILD ?? join(root, "build"), "run `cargo xtask build`, or set BREVET_WORKER_BUILD");
 
 export const wrangler = () => must(join(root, "node_modules/wrangler/bin/wrangler.js"), "run `npm ci`");
