@@ -294,7 +294,9 @@ export default () => describe("the states of tokens", () => {
       ["of another scheme", { headers: { authorization: "Basic YTpi" } }, { status: 400, kind: "malformed-credential", code: 6003, why: /another scheme than Bearer/, next: /Authorization: Bearer/ }],
       ["far too long", { token: "x".repeat(9_000) }, { status: 400, kind: "malformed-credential", code: 6003, why: /9000 bytes, and 8192 is the most/, next: /Authorization: Bearer/ }],
       ["two words", { token: "a b" }, { status: 400, kind: "malformed-credential", code: 6003, why: /none of the known shapes/, next: /Authorization: Bearer/ }],
-      ...[["an unknown client's", `brvc_${"A".repeat(43)}`], ["an unknown operator's", `brvo_${"A".repeat(43)}`], ["a JWT of nobody's", "eyJhbGciOiJub25lIn0.e30."],
+      ["a JWT that is none", { token: "eyJhbGciOiJub25lIn0.e30." }, { status: 401, kind: "invalid-identity", code: 1000, why: /three parts of base64url/, next: /fresh one/ }],
+      ["a JWT without a signature", { token: "eyJhbGciOiJub25lIn0.e30.AAAA" }, { status: 401, kind: "invalid-identity", code: 1000, why: /algorithm that is not taken/, next: /fresh one/ }],
+      ...[["an unknown client's", `brvc_${"A".repeat(43)}`], ["an unknown operator's", `brvo_${"A".repeat(43)}`],
         ["a Cloudflare token", `cfat_${"x".repeat(45)}`], ["a global key", `cfk_${"x".repeat(36)}`]].map(([what, token]) => [
         what, { token }, { status: 401, kind: "invalid-credential", code: 1000, why: /does not accept this credential/, next: /complete, belongs to this installation, has not been rotated or expired/ },
       ]),

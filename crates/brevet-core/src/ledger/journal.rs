@@ -38,6 +38,8 @@ pub struct Entry {
     pub token_id: Option<TokenId>,
     /// Its owner.
     pub owner: Option<String>,
+    /// Who asked for it, as people read it: a client's name, a workload's subject.
+    pub caller: Option<String>,
     /// The grant that allowed it.
     pub grant: Option<String>,
     /// The template it was made from.
@@ -59,6 +61,7 @@ record!(Entry {
     lease,
     token_id,
     owner,
+    caller,
     grant,
     template,
     rule,
@@ -77,6 +80,7 @@ impl Entry {
             lease: None,
             token_id: None,
             owner: None,
+            caller: None,
             grant: None,
             template: None,
             rule: None,
@@ -92,6 +96,7 @@ impl Entry {
             lease: Some(lease.id),
             token_id: lease.token_id,
             owner: Some(lease.owner.clone()),
+            caller: Some(lease.caller.clone()),
             grant: lease.grant.clone(),
             template: lease.template.clone(),
             rule: lease.rule.clone(),

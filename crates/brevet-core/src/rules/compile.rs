@@ -21,6 +21,9 @@ use crate::policy::{
 use crate::template::{self, Permission, RenderError, Template};
 use crate::time::Seconds;
 
+/// GitHub's issuer. Its names of owners and repositories can be given up and registered by others.
+const GITHUB: &str = "https://token.actions.githubusercontent.com";
+
 /// The domain under which Cloudflare serves Workers that have no zone of their own.
 const SHARED_DOMAIN: &str = ".workers.dev";
 
@@ -244,6 +247,15 @@ fn grant(policy: &Policy, name: &str, rule: GrantRule, out: &mut Findings) -> Gr
     let at = format!("/grant/{name}");
     if matches!(rule.from, Source::Issuer(_)) && rule.when.is_empty() {
         out.warning(&*at, Problem::EveryWorkload);
+    }
+    if let Source::Issuer(issuer) = &rule.from
+        && policy.issuers.iter().any(|spec| spec.name == *issuer && spec.url == GITHUB)
+    {
+        for (number, set) in rule.when.iter().enumerate() {
+            if !set.keys().any(|claim| claim.ends_with("_id")) {
+                out.error(format!("{at}/when/{number}"), Problem::NameOnly);
+            }
+        }
     }
     let lines: Vec<_> = rule
         .allow

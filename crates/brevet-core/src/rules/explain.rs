@@ -129,6 +129,9 @@ impl fmt::Display for Problem {
             Self::From => f.write_str("a grant is from exactly one client or issuer"),
             Self::WhenWithoutClaims => f.write_str("a client has no claims to compare"),
             Self::EveryWorkload => f.write_str("this grant takes every workload of its issuer"),
+            Self::NameOnly => f.write_str(
+                "this set has no claim that ends in _id: whoever registers the names anew fits it",
+            ),
             Self::Reason => {
                 write!(f, "a reason of 1 to {MAX_REASON_BYTES} printable characters belongs here")
             }
@@ -191,7 +194,7 @@ impl Problem {
             Self::Group(_) => "group",
             Self::Placeholder { .. } => "placeholder",
             Self::From => "from",
-            Self::WhenWithoutClaims | Self::EveryWorkload => "when",
+            Self::WhenWithoutClaims | Self::EveryWorkload | Self::NameOnly => "when",
             Self::Reason => "reason",
             Self::Template(_) => "template",
             Self::HostsBrevet { .. } | Self::UnknownBrevetZone { .. } => "brevet-zone",
@@ -260,6 +263,9 @@ impl Problem {
             Self::Group(_) => "See the permission groups that Brevet knows with GET /v1/permission-groups.",
             Self::From => "Write from = { client = \"NAME\" } or from = { issuer = \"NAME\" }.",
             Self::WhenWithoutClaims => "Take when out; a client is known by its secret alone.",
+            Self::NameOnly => {
+                "Add repository_id = \"…\" to the set; the id of a repository is never given twice."
+            }
             Self::EveryWorkload => "Add when = [{ repository_id = \"…\" }] to say which of them.",
             Self::Reason => {
                 "Write in one line why tokens of this grant may rewrite Brevet; it is journalled with each."

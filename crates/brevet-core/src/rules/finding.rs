@@ -275,6 +275,8 @@ pub enum Problem {
     WhenWithoutClaims,
     /// A grant to workloads without `when`.
     EveryWorkload,
+    /// A set of claims of GitHub's that names nothing by its id.
+    NameOnly,
     /// `accept_takeover` without a reason of printable characters.
     Reason,
     /// A template that cannot be made.

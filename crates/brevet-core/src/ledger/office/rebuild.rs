@@ -165,7 +165,7 @@ impl<S: Sql, C: Cloudflare, K: Clock> Hand<'_, S, C, K> {
             id,
             token_id: Some(view.id),
             name: view.name.clone(),
-            caller: owner.clone(),
+            caller: told.and_then(|entry| entry.caller.clone()).unwrap_or_else(|| owner.clone()),
             owner,
             grant: told.and_then(|entry| entry.grant.clone()),
             template: told.and_then(|entry| entry.template.clone()),

@@ -111,6 +111,7 @@ fn every_problem() -> Vec<Row> {
             "only \"{zone}\" belongs here",
             "allow line of a grant",
         ),
+        (Problem::NameOnly, "when", "registers the names anew", "repository_id"),
         (Problem::From, "from", "exactly one client or issuer", "from = { client"),
         (Problem::WhenWithoutClaims, "when", "no claims", "Take when out"),
         (Problem::EveryWorkload, "when", "every workload", "Add when"),

@@ -341,6 +341,20 @@ fn a_client_has_no_claims_and_a_workload_should_have_some() {
 }
 
 #[test]
+fn refuses_a_grant_to_github_by_name_only() {
+    for set in [
+        json!({ "repository": "octo-org/app", "ref": "refs/heads/main" }),
+        json!({ "sub": "repo:octo-org/app:ref:refs/heads/main" }),
+        json!({ "environment": "prod" }),
+    ] {
+        let rules = with("/grant/deploy/when", json!([{ "repository_id": "2" }, set]));
+        let findings = crate::rules::lint(&rules);
+        let told = findings.into_iter().map(|finding| (finding.pointer, finding.problem)).collect::<Vec<_>>();
+        assert_eq!(told, one("/grant/deploy/when/1", Problem::NameOnly));
+    }
+}
+
+#[test]
 fn refuses_lines_that_lead_nowhere() {
     let line = |name: &str, value: Value| refused(&with(&format!("/grant/purge/allow/0/{name}"), value));
     let at = |end: &str| format!("/grant/purge/allow/0/{end}");
