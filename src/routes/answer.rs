@@ -146,6 +146,64 @@ pub(super) fn refused_envelope(fault: &Fault) -> Reply {
     of_json(face.status, body).with_signals(&face, fault)
 }
 
+/// A fault as OAuth has it (RFC 6749 section 5.2).
+pub(super) fn refused_oauth(fault: &Fault) -> Reply {
+    let mut face = fault.face();
+    let error;
+    (face.status, error) = oauth_error(fault, &face);
+    if face.status == 503 {
+        face.retry_after = face.retry_after.or(Some(LATER));
+    }
+    let mut description = sentence(face.detail.clone());
+    description.push(' ');
+    description.push_str(&face.hint);
+    // Of what there is the RFC takes printable ASCII without quotes and backslashes.
+    let plainly = |character| match character {
+        '"' | '\\' => '\'',
+        ' '..='~' => character,
+        _ => '?',
+    };
+    let mut body = Object::saying("error", error);
+    body.text("error_description", &description.chars().map(plainly).collect::<String>())
+        .text("type", &format!("{PROBLEM_BASE}{}", face.kind));
+    fault.tell_facts(&mut body);
+    of_json(face.status, body).with_signals(&face, fault)
+}
+
+/// When to come again where nothing else is known, in seconds.
+const LATER: u32 = 30;
+
+fn oauth_error(fault: &Fault, face: &Face) -> (u16, &'static str) {
+    match fault {
+        Fault::Request(error) => match **error {
+            RequestError::Field("invalid_client", ..) => return (401, "invalid_client"),
+            RequestError::Field(error, ..) => return (400, error),
+            RequestError::BoundToAddresses => return (400, "unsupported_token_type"),
+            _ => {}
+        },
+        Fault::Denied(denial) => {
+            let place = denial.pointer().unwrap_or_default();
+            return (
+                400,
+                match place.split('/').nth(1) {
+                    Some("template") => "invalid_scope",
+                    Some("params") => "invalid_target",
+                    _ => "invalid_request",
+                },
+            );
+        }
+        _ => {}
+    }
+    match face.status {
+        429 => (429, "temporarily_unavailable"),
+        500.. => (503, "temporarily_unavailable"),
+        _ if face.should_retry => (503, "temporarily_unavailable"),
+        // How the request came, not what it says.
+        405 | 413 | 415 => (face.status, "invalid_request"),
+        _ => (400, "invalid_request"),
+    }
+}
+
 fn good(messages: &List, result: &dyn ToJson) -> Object {
     let mut body = Object::new();
     body.put("success", &true).put("errors", &List::new()).put("messages", messages).put("result", result);

@@ -6,6 +6,7 @@ mod config;
 mod dropin;
 mod leases;
 mod monitor;
+mod oauth;
 mod shape;
 mod switch;
 mod table;

@@ -3,12 +3,12 @@
 use brevet_core::broker::{self, Deed, Fault, Ports, RequestError, Session};
 use brevet_core::json::Object;
 
-use super::answer::{Reply, problem, refused_envelope};
+use super::answer::{Reply, problem, refused_envelope, refused_oauth};
 use super::config::{self, Config};
 use super::dropin::{self, Of};
 use super::switch::{self, Switch};
 use super::task::{Outcome, Task, perform};
-use super::{Call, Inbound, audit, leases, monitor, tokens, verify};
+use super::{Call, Inbound, audit, leases, monitor, oauth, tokens, verify};
 
 /// What a path stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +17,7 @@ enum Route<'a> {
     Ready,
     Panic,
     Verify,
+    Surrender,
     Tokens,
     Plan,
     Leases,
@@ -53,6 +54,7 @@ fn route(path: &str) -> Result<Route<'_>, RequestError> {
         ["healthz"] => Route::Health,
         ["readyz"] => Route::Ready,
         ["dev", "panic"] => Route::Panic,
+        ["oauth", "revoke"] => Route::Surrender,
         ["v1", rest @ ..] => match rest {
             ["tokens"] => Route::Tokens,
             ["tokens", "verify"] => Route::Verify,
@@ -100,11 +102,16 @@ fn route(path: &str) -> Result<Route<'_>, RequestError> {
 /// Answers a request.
 pub async fn respond<P: Ports>(ports: &P, call: Call) -> Reply {
     let drop_in = call.path == "/client/v4" || call.path.starts_with("/client/v4/");
+    let oauth = call.path.starts_with("/oauth/");
     let path = call.path.clone();
     let inbound = Inbound::of(call);
     let refuse = |fault: Fault| {
         log(ports, &fault);
-        if drop_in { refused_envelope(&fault) } else { problem(&fault) }
+        match (drop_in, oauth) {
+            (true, _) => refused_envelope(&fault),
+            (_, true) => refused_oauth(&fault),
+            _ => problem(&fault),
+        }
     };
     let outcome = match route(&path) {
         Ok(route) => dispatch(ports, route, &inbound, &refuse).await,
@@ -152,6 +159,7 @@ async fn dispatch<P: Ports>(
         Route::Panic if ports.settings().development && inbound.visitor.loopback => monitor::panic(),
         Route::Panic => Err(Fault::from(RequestError::NoSuchPath)),
         Route::Verify => verify::native(ports, inbound).await,
+        Route::Surrender => oauth::surrender(ports, inbound).await,
         Route::DropIn(of, DropIn::Verify) => verify::drop_in(ports, inbound, of).await,
         Route::Config(what) => config::serve(ports, inbound, what).await,
         _ => {
@@ -216,7 +224,7 @@ fn task_of<P: Ports>(
             }
         }
         // These were served before.
-        Route::Health | Route::Ready | Route::Panic | Route::Verify | Route::Config(_) => {
+        Route::Health | Route::Ready | Route::Panic | Route::Verify | Route::Surrender | Route::Config(_) => {
             Err(Fault::from(RequestError::NoSuchPath))
         }
     }
@@ -250,6 +258,7 @@ fn word<P: Ports>(
 const fn methods(route: Route<'_>) -> &'static str {
     match route {
         Route::Verify
+        | Route::Surrender
         | Route::Tokens
         | Route::Plan
         | Route::Renew(_)
@@ -282,6 +291,7 @@ mod tests {
             ("/readyz", Route::Ready),
             ("/dev/panic", Route::Panic),
             ("/v1/tokens/verify", Route::Verify),
+            ("/oauth/revoke", Route::Surrender),
             ("/v1/tokens", Route::Tokens),
             ("/v1/plan", Route::Plan),
             ("/v1/leases", Route::Leases),
@@ -330,6 +340,9 @@ mod tests {
             "/v1/%74okens",
             "/v1/config/versions",
             "/healthz/",
+            "/oauth",
+            "/oauth/",
+            "/oauth/revoke/",
         ] {
             assert_eq!(route(path), Err(RequestError::NoSuchPath), "{path}");
         }

@@ -50,7 +50,7 @@ async fn examine<P: Ports>(
         None => (broker::load(ports, &inbound.visitor).await?, None),
     };
     let place = match place {
-        Place::Anywhere => Where::Anywhere,
+        Place::Anywhere => Where::Anywhere(broker::MOST_CALLS),
         Place::Named(name) => {
             let account = in_force.policy.account(&name);
             Where::At(account.ok_or(Fault::from(RequestError::UnknownAccount))?.owner())

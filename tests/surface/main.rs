@@ -38,6 +38,7 @@ mod limits;
 mod listings;
 mod monitor;
 mod plan;
+mod surrender;
 mod switch;
 mod tokens;
 mod verify;

@@ -21,6 +21,7 @@ pub mod broker;
 pub mod catalogue;
 pub mod cloudflare;
 pub mod condition;
+pub mod form;
 pub mod guardrail;
 mod hex;
 pub mod id;

@@ -256,6 +256,18 @@ fn request_face(error: &RequestError) -> Face {
                 "Check that it is complete: 40 characters, or cfut_ or cfat_ and 40 to 75 characters.",
             )
         }
+        RequestError::BoundToAddresses => {
+            Face::new(400, 1001, "bound-to-addresses", "The token works from some addresses only").said(
+                "The token's condition keeps Brevet from finding out which one it is.",
+                "End its lease by its id, with the credential that made it: DELETE /v1/leases/{id}.",
+            )
+        }
+        RequestError::Form(error) => Face::new(400, 1001, "invalid-form", "The form cannot be read")
+            .said(error.to_string(), "Send each field once, percent-encoded."),
+        RequestError::Field(_, name, wanted) => {
+            Face::new(400, 1001, "invalid-form", "The form cannot be read")
+                .said(format!("The field {name} is missing or wrong."), format!("It must be {wanted}."))
+        }
     }
 }
 

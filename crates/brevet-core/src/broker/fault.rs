@@ -5,6 +5,7 @@
 use crate::bearer::BearerError;
 use crate::broker::ports::Unreachable;
 use crate::cloudflare::Failure;
+use crate::form::FormError;
 use crate::json::{JsonError, List, Object};
 use crate::ledger::freeze::Freeze;
 use crate::ledger::protocol::Refusal;
@@ -163,6 +164,12 @@ pub enum RequestError {
     NotATokenEndpoint,
     /// The token to verify is not of a Cloudflare token's form.
     NotACloudflareToken,
+    /// The token to revoke works from some addresses only, and Brevet's is none of them.
+    BoundToAddresses,
+    /// The body is no form.
+    Form(FormError),
+    /// A field of the form is wrong: the OAuth error, its name, and what it should be.
+    Field(&'static str, &'static str, &'static str),
 }
 
 /// Why no rules are in force.

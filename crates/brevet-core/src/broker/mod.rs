@@ -15,6 +15,7 @@ mod ports;
 mod rebuild;
 mod refusals;
 mod session;
+mod surrender;
 mod switch;
 mod tend;
 mod verify;
@@ -31,6 +32,7 @@ pub use ports::{Ports, Settings, Unreachable, Visitor};
 pub use rebuild::rebuild;
 pub use refusals::{TELL_OF_STRANGERS, tell_of_refusal, tell_of_stranger};
 pub use session::{Said, Session};
+pub use surrender::{HOLDER, MOST_ASKED, surrender};
 pub use switch::{Stop, everywhere};
 pub use tend::{Deed, Done, Found, Wanted, act, list, page};
 pub use verify::{

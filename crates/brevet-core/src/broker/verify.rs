@@ -102,8 +102,8 @@ pub fn stand_in_id(caller: &Caller) -> String {
 pub enum Where {
     /// At this endpoint and no other (the drop-in surface).
     At(TokenOwner),
-    /// Wherever it may be, by its form, within these accounts.
-    Anywhere,
+    /// Wherever it may be, by its form: at most so many endpoints are asked.
+    Anywhere(usize),
 }
 
 /// Verifies a value.
@@ -127,18 +127,18 @@ pub async fn verify<P: Ports>(
     };
     let scope = match &place {
         Where::At(owner) => owner.ledger_name(),
-        Where::Anywhere => String::new(),
+        Where::Anywhere(_) => String::new(),
     };
     let key = ports.memory().place_of(&value, &scope, || ports.random());
     if !fresh && let Some(known) = ports.memory().recall(&key, now) {
         return Ok(known);
     }
-    let mut candidates = match place {
-        Where::At(owner) => vec![owner],
-        Where::Anywhere => candidates(in_force, family),
+    let (mut candidates, most) = match place {
+        Where::At(owner) => (vec![owner], 1),
+        Where::Anywhere(most) => (candidates(in_force, family), most),
     };
-    let asks_all = candidates.len() <= MOST_CALLS;
-    candidates.truncate(MOST_CALLS);
+    let asks_all = candidates.len() <= most;
+    candidates.truncate(most);
     let answer = Rc::new(ask(ports, &candidates, &value).await.map_err(Fault::Upstream)?);
     if answer.at.is_none() && !asks_all {
         // An account that was not asked may know it: that is no "unknown".
