@@ -49,6 +49,8 @@ pub enum Body {
 pub struct Call {
     /// The method, in upper case.
     pub method: String,
+    /// The scheme, host and port of the URL.
+    pub origin: String,
     /// The host of the URL, without its port.
     pub host: String,
     /// The path of the URL, as it was sent.
@@ -77,12 +79,14 @@ impl Call {
         let rest = rest.split('#').next().unwrap_or_default();
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
         let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        let scheme = if url.starts_with("https:") { "https" } else { "http" };
         let host = match authority.rsplit_once(':') {
             Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
             _ => authority,
         };
         Self {
             method: method.to_owned(),
+            origin: format!("{scheme}://{authority}"),
             host: host.to_owned(),
             path: path.to_owned(),
             query: query.to_owned(),
@@ -99,6 +103,7 @@ impl Call {
 /// A request on its way through a route.
 pub(crate) struct Inbound {
     pub(crate) method: String,
+    pub(crate) origin: String,
     pub(crate) query: String,
     pub(crate) authorization: Option<String>,
     pub(crate) if_match: Option<String>,
@@ -117,6 +122,7 @@ impl Inbound {
             },
             encoded: call.content_encoding.is_some_and(|encoding| encoding != "identity"),
             method: call.method,
+            origin: call.origin,
             query: call.query,
             authorization: call.authorization,
             if_match: call.if_match,
@@ -151,6 +157,12 @@ impl Inbound {
     /// What tells this request from another of the same caller by this route, where it has an idempotency
     /// key.
     pub(crate) fn once(&self, route: &'static str) -> Result<Option<Box<Once>>, Fault> {
+        let body = self.bytes(MOST_CALL_BYTES)?;
+        self.once_of(route, body)
+    }
+
+    /// The same, where not all of the body counts.
+    pub(crate) fn once_of(&self, route: &'static str, body: &[u8]) -> Result<Option<Box<Once>>, Fault> {
         let Some(key) = &self.idempotency_key else { return Ok(None) };
         if !(1..=LONGEST_KEY).contains(&key.len()) || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(Fault::from(RequestError::Header(
@@ -158,8 +170,7 @@ impl Inbound {
                 "1 to 255 visible ASCII characters, best a UUID",
             )));
         }
-        let body = self.bytes(MOST_CALL_BYTES)?.to_vec();
-        Ok(Some(Box::new(Once { route, key: key.clone(), body })))
+        Ok(Some(Box::new(Once { route, key: key.clone(), body: body.to_vec() })))
     }
 
     /// The credential.

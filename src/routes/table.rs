@@ -17,7 +17,9 @@ enum Route<'a> {
     Ready,
     Panic,
     Verify,
+    Exchange,
     Surrender,
+    Metadata,
     Tokens,
     Plan,
     Leases,
@@ -54,7 +56,9 @@ fn route(path: &str) -> Result<Route<'_>, RequestError> {
         ["healthz"] => Route::Health,
         ["readyz"] => Route::Ready,
         ["dev", "panic"] => Route::Panic,
+        ["oauth", "token"] => Route::Exchange,
         ["oauth", "revoke"] => Route::Surrender,
+        [".well-known", "oauth-authorization-server"] => Route::Metadata,
         ["v1", rest @ ..] => match rest {
             ["tokens"] => Route::Tokens,
             ["tokens", "verify"] => Route::Verify,
@@ -160,17 +164,29 @@ async fn dispatch<P: Ports>(
         Route::Panic => Err(Fault::from(RequestError::NoSuchPath)),
         Route::Verify => verify::native(ports, inbound).await,
         Route::Surrender => oauth::surrender(ports, inbound).await,
+        Route::Metadata => oauth::metadata(ports, inbound).await,
         Route::DropIn(of, DropIn::Verify) => verify::drop_in(ports, inbound, of).await,
         Route::Config(what) => config::serve(ports, inbound, what).await,
         _ => {
-            let mut session = match inbound.session(ports).await {
-                Ok(session) => session,
+            let asked = match route {
+                Route::Exchange => oauth::exchange(inbound).map(|(bearer, task)| (bearer, Some(task))),
+                _ => inbound.bearer(ports).map(|bearer| (bearer, None)),
+            };
+            let opened = match asked {
+                Ok((bearer, task)) => {
+                    Session::open(ports, bearer, &inbound.visitor).await.map(|session| (session, task))
+                }
+                Err(fault) => Err(fault),
+            };
+            let (mut session, task) = match opened {
+                Ok(opened) => opened,
                 Err(fault) => {
                     broker::tell_of_stranger(ports, &inbound.visitor, &fault).await;
                     return Err(fault);
                 }
             };
-            let outcome = match task_of(ports, &session, route, inbound) {
+            let task = task.map_or_else(|| task_of(ports, &session, route, inbound), Ok);
+            let outcome = match task {
                 Ok(task) => perform(ports, &mut session, task).await,
                 Err(fault) => Err(fault),
             };
@@ -224,9 +240,14 @@ fn task_of<P: Ports>(
             }
         }
         // These were served before.
-        Route::Health | Route::Ready | Route::Panic | Route::Verify | Route::Surrender | Route::Config(_) => {
-            Err(Fault::from(RequestError::NoSuchPath))
-        }
+        Route::Health
+        | Route::Ready
+        | Route::Panic
+        | Route::Verify
+        | Route::Exchange
+        | Route::Surrender
+        | Route::Metadata
+        | Route::Config(_) => Err(Fault::from(RequestError::NoSuchPath)),
     }
 }
 
@@ -243,6 +264,9 @@ fn word<P: Ports>(
     Ok(match outcome {
         Outcome::Said(reply) => reply,
         Outcome::Minted(issued, _) if drop_in => dropin::created(&issued, now),
+        Outcome::Minted(issued, account) if route == Route::Exchange => {
+            oauth::exchanged(&issued, &account, now)?
+        }
         Outcome::Minted(issued, account) => tokens::created(&issued, &account),
         Outcome::Done(done) if drop_in => dropin::acted(inbound, &done, now)?,
         Outcome::Done(done) => leases::acted(&session.in_force, &done, inbound.method == "GET"),
@@ -258,6 +282,7 @@ fn word<P: Ports>(
 const fn methods(route: Route<'_>) -> &'static str {
     match route {
         Route::Verify
+        | Route::Exchange
         | Route::Surrender
         | Route::Tokens
         | Route::Plan
@@ -291,7 +316,9 @@ mod tests {
             ("/readyz", Route::Ready),
             ("/dev/panic", Route::Panic),
             ("/v1/tokens/verify", Route::Verify),
+            ("/oauth/token", Route::Exchange),
             ("/oauth/revoke", Route::Surrender),
+            ("/.well-known/oauth-authorization-server", Route::Metadata),
             ("/v1/tokens", Route::Tokens),
             ("/v1/plan", Route::Plan),
             ("/v1/leases", Route::Leases),

@@ -9,7 +9,7 @@ use crate::issuer::{self, AUDIENCE, URL, claims, ed25519_jwk, header, p256_jwk, 
 const JWKS: &str = "https://token.actions.githubusercontent.com/.well-known/jwks";
 const DISCOVERY: &str = "https://token.actions.githubusercontent.com/.well-known/openid-configuration";
 
-fn federated() -> &'static Installation {
+pub(crate) fn federated() -> &'static Installation {
     let mut rules = rules();
     rules["issuer"] = json!({ "github": {
         "url": URL, "audience": AUDIENCE, "algorithms": ["Ed25519", "ES256"], "pin": { "repository_owner_id": "100000001" },
@@ -32,7 +32,7 @@ fn publish(here: &Installation, keys: &[Value]) {
 }
 
 /// A job's token with these claims changed, at the installation's time.
-fn token(here: &Installation, change: &[(&str, Value)]) -> String {
+pub(crate) fn token(here: &Installation, change: &[(&str, Value)]) -> String {
     let now = brevet_core::broker::Ports::now(here).unix();
     let mut claims = claims();
     for (name, offset) in [("iat", 0), ("nbf", -600), ("exp", 300)] {

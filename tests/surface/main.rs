@@ -31,6 +31,7 @@ mod config;
 mod counts;
 mod dangerous;
 mod drop_in;
+mod exchange;
 mod federation;
 mod idempotency;
 mod leases;
