@@ -88,6 +88,39 @@ fn a_token_makes_one_token_and_the_same_request_goes_on() {
     );
 }
 
+/// What a job's runner does when its first token's time is up between two tries.
+#[test]
+fn the_same_request_goes_on_with_a_fresh_token_of_the_same_job_and_of_no_other() {
+    let here = federated();
+    let keyed = |job: &str| {
+        let mut call = request(job, "POST", "/v1/tokens", Some(&wish()));
+        call.idempotency_key = Some("1234.1.deploy.brevet".to_owned());
+        call
+    };
+    let first = here.send(keyed(&token(here, &[])));
+    assert_eq!(first.status, 201, "{}", first.text);
+    here.pass(400);
+    // All that differs between two tokens of one job: its id and its times.
+    let fresh = token(here, &[("jti", json!("another"))]);
+    let again = here.send(keyed(&fresh));
+    assert_eq!(
+        (again.status, &again.body["lease"]["id"]),
+        (201, &first.body["lease"]["id"]),
+        "{}",
+        again.text
+    );
+    assert_eq!(again.body["lease"]["owner"], first.body["lease"]["owner"]);
+    assert_ne!(again.body["value"], first.body["value"]);
+    assert_eq!(here.get(ROOT, "/v1/leases").body["leases"].as_array().unwrap().len(), 1);
+    // The same key of another run, or of another attempt, is another caller's.
+    for (number, change) in [("run_id", "1235"), ("run_attempt", "2")].iter().enumerate() {
+        let other = token(here, &[("jti", json!(format!("other-{number}"))), (change.0, json!(change.1))]);
+        let made = here.send(keyed(&other));
+        assert_eq!(made.status, 201, "{}", made.text);
+        assert_ne!(made.body["lease"]["id"], first.body["lease"]["id"], "{change:?}");
+    }
+}
+
 #[test]
 fn a_token_without_an_id_is_known_by_its_digest() {
     let here = federated();
