@@ -1,10 +1,11 @@
-// Other people's programs against Brevet: what the guides tell a newcomer to type, and Cloudflare's own
-// client for Python. They need curl and the packages of python/requirements.txt, which
+// Other people's programs against Brevet: what the guides tell a newcomer to type, a GitLab job, and
+// Cloudflare's own client for Python. They need curl and the packages of python/requirements.txt, which
 // `cargo xtask test` sets up; where these are missing nothing here is run, and the run says so.
 import { after } from "node:test";
 
 import { pythonPackages } from "./harness/places.js";
 import { open } from "./harness/stage.js";
+import gitlab from "./suites/gitlab.js";
 import guideLines from "./suites/guide_lines.js";
 import pythonClient from "./suites/python_client.js";
 
@@ -15,3 +16,4 @@ after(() => stage?.close());
 
 guideLines(stage, { packages, skip });
 pythonClient(stage, { packages, skip });
+gitlab(open, { skip });

@@ -18,7 +18,7 @@ use crate::size;
 use crate::worker;
 
 /// What each step is called and does, in the order of the run: quick refusals first.
-const STEPS: [(&str, &str); 11] = [
+const STEPS: [(&str, &str); 12] = [
     ("fmt", "rustfmt would change nothing"),
     ("clippy", "no warnings in any target of the workspace"),
     ("test", "all native tests"),
@@ -28,6 +28,7 @@ const STEPS: [(&str, &str); 11] = [
     ("build", "the Worker's release wasm"),
     ("size", "everything uploaded is within the budget"),
     ("worker", "black-box tests on real workerd"),
+    ("action", "the GitHub Action as a runner runs it, on real workerd"),
     ("rollout", "this Worker with the objects of the build before, and the reverse, on real workerd"),
     ("clients", "the guides' lines for curl and Python, and Cloudflare's client for Python, on real workerd"),
 ];
@@ -61,7 +62,7 @@ pub(crate) fn task(arguments: std::vec::IntoIter<OsString>) -> Result<(), Failur
         let from = Instant::now();
         let unbuilt =
             results.iter().any(|(step, outcome, _)| *step == "build" && !matches!(outcome, Outcome::Passed));
-        let outcome = if unbuilt && matches!(name, "size" | "worker" | "rollout" | "clients") {
+        let outcome = if unbuilt && matches!(name, "size" | "worker" | "action" | "rollout" | "clients") {
             Outcome::NotRun("the Worker was not built".to_owned())
         } else {
             run(&workshop, name)
@@ -152,6 +153,7 @@ fn run(workshop: &Workshop, step: &str) -> Outcome {
         "build" => worker::build(workshop),
         "size" => size::check(workshop),
         "worker" => worker_tests(workshop, "tests/worker/worker.test.js", &[]),
+        "action" => worker_tests(workshop, "tests/worker/action.test.js", &[]),
         "rollout" => match previous::build() {
             Ok(Some(build)) => {
                 worker_tests(workshop, "tests/worker/rollout.test.js", &[("BREVET_PREVIOUS_BUILD", build)])

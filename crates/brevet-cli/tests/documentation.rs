@@ -62,10 +62,20 @@ fn names_given(file: &str, function: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn the_rules_of_the_page_are_good() {
+fn the_rules_of_the_pages_are_good() {
+    // The guide's rules stand for themselves; those for GitLab are added to them.
+    for pages in [&["docs/rules.md"][..], &["README.md"], &["README.md", "docs/gitlab.md"]] {
+        let rules: String = pages.iter().map(|name| blocks(&page(name), "toml").concat()).collect();
+        good(&rules);
+    }
+    let guide = blocks(&page("README.md"), "toml").concat().replace("\n   ", "\n");
+    assert!(guide.contains(&blocks(&page("action/README.md"), "toml").concat()), "{guide}");
+}
+
+fn good(rules: &str) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("brevet.toml");
-    fs::write(&path, blocks(&page("docs/rules.md"), "toml").concat()).unwrap();
+    fs::write(&path, rules).unwrap();
     let lint = Command::new(env!("CARGO_BIN_EXE_brevet"))
         .args(["config", "lint", "--json"])
         .arg(&path)
@@ -137,7 +147,14 @@ fn every_command_of_the_pages_is_there() {
 
 #[test]
 fn links_lead_somewhere() {
-    for name in ["README.md", "docs/rules.md", "docs/http.md", "docs/operations.md"] {
+    for name in [
+        "README.md",
+        "docs/rules.md",
+        "docs/http.md",
+        "docs/operations.md",
+        "docs/gitlab.md",
+        "action/README.md",
+    ] {
         let text = page(name);
         let folder = repository().join(name).parent().unwrap().to_owned();
         for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
