@@ -27,8 +27,17 @@ const MEMBERS: [&str; 16] = [
 ];
 
 /// Further members, of single reasons.
-const MORE: [&str; 7] =
-    ["freeze", "would_have_allowed", "choices", "grants", "lines", "permission_group", "resource"];
+const MORE: [&str; 9] = [
+    "freeze",
+    "would_have_allowed",
+    "claim",
+    "found",
+    "choices",
+    "grants",
+    "lines",
+    "permission_group",
+    "resource",
+];
 
 /// Sends a request that must be refused with this status and reason before anything reaches Cloudflare, and
 /// gives the answer.

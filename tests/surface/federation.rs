@@ -142,7 +142,7 @@ fn denies_a_job_of_another_branch_and_its_hands_off_the_stronger_ones_lease() {
         here,
         &[("ref", json!("refs/heads/feature")), ("sub", json!("repo:octo-org/app:ref:refs/heads/feature"))],
     );
-    refused(here, request(&weak, "POST", "/v1/tokens", Some(&wish())), 403, "no-grant");
+    refused(here, request(&weak, "POST", "/v1/tokens", Some(&wish())), 403, "claims-do-not-fit");
     for (method, path) in [("GET", ""), ("DELETE", ""), ("POST", "/roll"), ("POST", "/renew")] {
         let call = request(
             &weak,

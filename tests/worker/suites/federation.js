@@ -90,7 +90,7 @@ export default () => describe("federation", () => {
     const { json } = await mint(token("ES256"));
     const weak = { ref: "refs/heads/feature" };
     await stage.refuse("POST", "/v1/tokens", { token: token("ES256", weak), body: { template: "cache-purge" } }, {
-      status: 403, kind: "no-grant", why: /no grant/i, next: /operator/,
+      status: 403, kind: "claims-do-not-fit", why: /No grant is for this caller: the nearest one wants another ref than "refs\/heads\/feature"/, next: /operator/,
     });
     await stage.refuse("DELETE", `/v1/leases/${json.lease.id}`, { token: token("ES256", weak) }, {
       status: 404, kind: "no-such-lease", why: /not yours/, next: /List/,

@@ -310,9 +310,7 @@ fn identity_face(fault: &IdentityFault) -> Face {
                 )
                 .later(60);
         }
-        IdentityFault::Jwt(error) => error.to_string(),
-        IdentityFault::UnknownIssuer => "its issuer is none of the rules'".to_owned(),
-        IdentityFault::Identity(error) => error.to_string(),
+        fault => fault.cause(),
     };
     Face::new(401, 1000, "invalid-identity", "The identity token is not accepted").said(
         format!("The identity token is not accepted: {cause}."),

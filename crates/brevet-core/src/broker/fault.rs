@@ -131,6 +131,18 @@ pub enum IdentityFault {
     NoKeys,
 }
 
+impl IdentityFault {
+    /// What is wrong, in a sentence's part. It holds no value of the token.
+    pub fn cause(&self) -> String {
+        match self {
+            Self::Jwt(error) => error.to_string(),
+            Self::UnknownIssuer => "its issuer is none of the rules'".to_owned(),
+            Self::Identity(error) => error.to_string(),
+            Self::NoKeys => "its issuer's keys cannot be had".to_owned(),
+        }
+    }
+}
+
 /// What is wrong with a request itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RequestError {

@@ -10,14 +10,18 @@ use crate::broker::ports::{Ports, Visitor};
 use crate::broker::session::Session;
 use crate::cloudflare::{FailureKind, TokenOwner};
 use crate::ledger::protocol::{Operation, PROTOCOL, Refused, Request};
+use crate::policy::Caller;
 use crate::sorted::SortedMap;
 use crate::time::{Seconds, Timestamp};
 
 /// How often an instance tells of strangers.
 pub const TELL_OF_STRANGERS: Seconds = Seconds::of(60);
 
-/// The reasons that are counted apart; there are fewer.
-const MOST_REASONS: usize = 32;
+/// The reasons that are counted apart. There are fewer, but for pins and clients; more at once share one count.
+const MOST_REASONS: usize = 48;
+
+/// What they share.
+const OTHERS: &str = "others";
 
 /// Those who came without a credential that is good, since they were last told of.
 #[derive(Debug, Default)]
@@ -60,6 +64,10 @@ pub async fn tell_of_refusal<P: Ports>(ports: &P, session: &Session, fault: &Fau
         grant: None,
         rule: face.pointer,
         rules_version: session.in_force.mark.version,
+        evidence: match &session.caller {
+            Caller::Workload(workload) => Some(session.in_force.policy.evidence(workload)),
+            Caller::Operator { .. } | Caller::Client { .. } => None,
+        },
     };
     let by = Some(session.caller.owner());
     tell(ports, &session.in_force, by, session.asked, Operation::Refused(refused)).await;
@@ -69,15 +77,18 @@ pub async fn tell_of_refusal<P: Ports>(ports: &P, session: &Session, fault: &Fau
 pub async fn tell_of_stranger<P: Ports>(ports: &P, visitor: &Visitor, fault: &Fault) {
     let reason = match fault {
         Fault::Auth(reason) => reason.to_string(),
-        Fault::Bearer(_) | Fault::Identity(_) => fault.face().kind.to_owned(),
+        Fault::Bearer(_) => fault.face().kind.to_owned(),
+        Fault::Identity(fault) => format!("invalid-identity: {}", fault.cause()),
         _ => return,
     };
     let now = ports.now();
     let counts = {
         let mut counted = ports.memory().strangers.borrow_mut();
+        let known = counted.counts.len() < MOST_REASONS || counted.counts.contains_key(&reason);
+        let reason = if known { reason } else { OTHERS.to_owned() };
         if let Some(count) = counted.counts.get_mut(&reason) {
             *count = count.saturating_add(1);
-        } else if counted.counts.len() < MOST_REASONS {
+        } else {
             counted.counts.insert(reason, 1);
         }
         let soon = counted.told.is_some_and(|told| now.since(told) < i64::from(TELL_OF_STRANGERS.get()));

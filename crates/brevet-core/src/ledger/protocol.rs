@@ -158,6 +158,8 @@ pub struct Refused {
     pub rule: Option<String>,
     /// The version of the rules that decided.
     pub rules_version: u64,
+    /// What operators alone may read of it: with it, the entry is in no owner's journal.
+    pub evidence: Option<String>,
 }
 
 /// How many came with a credential that is not good, for one reason.
@@ -169,7 +171,7 @@ pub struct Strangers {
     pub count: u32,
 }
 
-record!(Refused { kind, detail, grant, rule, rules_version });
+record!(Refused { kind, detail, grant, rule, rules_version, evidence });
 record!(Strangers { reason, count });
 
 /// A change of a lease.

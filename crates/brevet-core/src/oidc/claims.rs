@@ -25,6 +25,16 @@ impl Claim {
         }
     }
 
+    /// It for people, cut so that an answer stays short.
+    pub fn shown(&self) -> String {
+        const MOST_CHARS: usize = 120;
+        let text = match self {
+            Self::Text(text) => text.clone(),
+            Self::List(members) => members.join(", "),
+        };
+        text.chars().filter(|character| !character.is_control()).take(MOST_CHARS).collect()
+    }
+
     /// Whether it, or a member of it, is taken.
     pub fn fits(&self, pattern: &Pattern) -> bool {
         match self {

@@ -72,11 +72,14 @@ impl Policy {
                 self.decide_for_operator(caller, &question)
             }
             Caller::Client { name } => {
-                let unknown = |wanted: &str| Denial::UnknownGrant { name: wanted.to_owned() };
+                let unknown = |wanted: Option<&str>| match wanted {
+                    Some(wanted) => Denial::UnknownGrant { name: wanted.to_owned() },
+                    None => Denial::NoGrant,
+                };
                 self.decide_by_grants(caller, self.grants_of_client(name).collect(), ask, now, &unknown)
             }
             Caller::Workload(workload) => {
-                let unknown = |wanted: &str| self.no_such_grant(workload, wanted);
+                let unknown = |wanted: Option<&str>| self.no_such_grant(workload, wanted);
                 let grants = self.grants_of_workload(workload).collect();
                 self.decide_by_grants(caller, grants, ask, now, &unknown)
             }
@@ -89,16 +92,13 @@ impl Policy {
         mut grants: Vec<&GrantEntry>,
         ask: &Ask,
         now: Timestamp,
-        unknown: &dyn Fn(&str) -> Denial,
+        unknown: &dyn Fn(Option<&str>) -> Denial,
     ) -> Result<Grant, Denial> {
         if let Some(wanted) = &ask.grant {
             grants.retain(|grant| grant.name == *wanted);
-            if grants.is_empty() {
-                return Err(unknown(wanted));
-            }
         }
         if grants.is_empty() {
-            return Err(Denial::NoGrant);
+            return Err(unknown(ask.grant.as_deref()));
         }
         let question = self.question(ask, Strangers::Refuse, now)?;
         self.choose(caller, &grants, &question)

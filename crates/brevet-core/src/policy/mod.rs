@@ -37,7 +37,7 @@ pub use caller::{AuthError, Caller, Presented, ROOT, authenticate_root};
 pub use denial::{Denial, Limit, Operation};
 pub use grant::Grant;
 pub use redecide::{Change, Held, Permit, Touch};
-pub use workload::Workload;
+pub use workload::{Miss, Workload};
 
 pub use crate::rules::document::Powers;
 pub(crate) use caller::{Holder, Secrets};

@@ -4,7 +4,9 @@ use sha2::{Digest, Sha256};
 
 use super::{Denial, GrantEntry, Policy};
 use crate::hex;
-use crate::oidc::{Claims, VerifiedIdentity};
+use crate::oidc::{Claim, Claims, VerifiedIdentity};
+use crate::rules::document::Pattern;
+use crate::sorted::in_order;
 
 /// Events of GitHub whose jobs run with the rights of the base branch on input of strangers. Their subject looks
 /// like that of the branch, so a grant is for them only where it names them.
@@ -12,6 +14,12 @@ const PRIVILEGED_EVENTS: [&str; 3] = ["pull_request_target", "workflow_run", "is
 
 /// The claim that names GitHub's event.
 const EVENT: &str = "event_name";
+
+/// What the name of a claim ends with that is an id.
+const ID: &str = "_id";
+
+/// The most grants that the journal hears of beside one refusal: the nearest.
+const MOST_EVIDENCE: usize = 8;
 
 /// What tells one job from another, whatever a rule looks at: a job of another branch, environment or run is
 /// another owner. Claims that an issuer does not write count as absent.
@@ -80,27 +88,54 @@ impl Workload {
     }
 }
 
+/// How a grant misses the claims of a workload: by its set that is nearest.
+#[derive(Clone, Copy, Debug)]
+pub struct Miss<'a> {
+    /// The grant.
+    pub grant: &'a str,
+    /// The claim that is not the one it wants.
+    pub claim: &'a str,
+    /// What it wants; nothing where the claim is one that it must name to be for such a job.
+    pub wanted: Option<&'a Pattern>,
+    /// How many claims of the set fit.
+    fitting: usize,
+    /// Whether it is for workloads of this kind: its ids fit, or where it has none, any claim does.
+    meant: bool,
+}
+
 impl GrantEntry {
-    /// Whether these claims are those of the grant; else the claim of the nearest set that is not.
-    pub(super) fn takes(&self, claims: &Claims) -> Result<(), String> {
-        let event = claims.text(EVENT).unwrap_or_default();
-        let privileged = PRIVILEGED_EVENTS.contains(&event);
-        if self.when.is_empty() {
-            return if privileged { Err(EVENT.to_owned()) } else { Ok(()) };
+    /// How this grant misses these claims; none where it takes them.
+    pub(super) fn miss<'a>(&'a self, claims: &Claims) -> Option<Miss<'a>> {
+        let privileged = PRIVILEGED_EVENTS.contains(&claims.text(EVENT).unwrap_or_default());
+        let mut nearest: Option<Miss<'a>> = None;
+        if self.when.is_empty() && privileged {
+            return Some(Miss { grant: &self.name, claim: EVENT, wanted: None, fitting: 0, meant: true });
         }
-        let mut nearest: Option<(usize, &str)> = None;
         for set in &self.when {
-            let misfit = claims.misfit(set).or((privileged && set.get(EVENT).is_none()).then_some(EVENT));
-            let Some(misfit) = misfit else { return Ok(()) };
-            let fitting = set
-                .iter()
-                .filter(|(name, pattern)| claims.get(name.as_str()).is_some_and(|claim| claim.fits(pattern)));
-            let count = fitting.count();
-            if nearest.is_none_or(|(best, _)| count > best) {
-                nearest = Some((count, misfit));
+            let mut miss = Miss { grant: &self.name, claim: EVENT, wanted: None, fitting: 0, meant: false };
+            let mut misses = privileged && set.get(EVENT).is_none();
+            let mut ids = (0_usize, 0_usize);
+            for (name, pattern) in set {
+                let fits = claims.get(name).is_some_and(|claim| claim.fits(pattern));
+                miss.fitting += usize::from(fits);
+                if name.ends_with(ID) {
+                    ids = (ids.0 + usize::from(fits), ids.1 + 1);
+                }
+                // Of several the first is told.
+                if !fits && !(misses && miss.wanted.is_some()) {
+                    (misses, miss.claim, miss.wanted) = (true, name, Some(pattern));
+                }
+            }
+            if !misses {
+                return None;
+            }
+            miss.meant = if ids.1 > 0 { ids.0 == ids.1 } else { miss.fitting > 0 };
+            let nearer = |than: &Miss<'_>| (miss.meant, miss.fitting) > (than.meant, than.fitting);
+            if nearest.as_ref().is_none_or(nearer) {
+                nearest = Some(miss);
             }
         }
-        Err(nearest.map(|(_, name)| name.to_owned()).unwrap_or_default())
+        nearest
     }
 }
 
@@ -116,17 +151,47 @@ impl Policy {
         workload: &'a Workload,
     ) -> impl Iterator<Item = &'a GrantEntry> {
         let claims = workload.identity.claims();
-        self.grants_of_issuer(workload.identity.issuer()).filter(|grant| grant.takes(claims).is_ok())
+        self.grants_of_issuer(workload.identity.issuer()).filter(|grant| grant.miss(claims).is_none())
     }
 
-    /// Why a workload does not have the grant that it names. Of a grant of its own issuer it learns which of its
-    /// claims does not fit; it named the grant, and the claims are its own.
-    pub(super) fn no_such_grant(&self, workload: &Workload, name: &str) -> Denial {
+    /// The grants of its issuer that a workload does not have, the nearest first.
+    pub fn misses<'a>(&'a self, workload: &'a Workload) -> Vec<Miss<'a>> {
         let claims = workload.identity.claims();
-        let named = self.grants_of_issuer(workload.identity.issuer()).find(|grant| grant.name == name);
-        match named.map(|grant| grant.takes(claims)) {
-            Some(Err(claim)) => Denial::ClaimMisfit { grant: name.to_owned(), claim },
-            _ => Denial::UnknownGrant { name: name.to_owned() },
+        let grants = self.grants_of_issuer(workload.identity.issuer());
+        let misses = grants.filter_map(|grant| grant.miss(claims)).collect();
+        in_order(misses, |one, other| (one.meant, one.fitting) > (other.meant, other.fitting))
+    }
+
+    /// Why a workload does not have the grant that it names, or any. It learns which of its own claims a grant wants
+    /// otherwise that is meant for its kind: one whose ids are the workload's, so that nobody finds out by trying what
+    /// there is for others. It learns no grant's name that it did not say, and never what is wanted.
+    pub(super) fn no_such_grant(&self, workload: &Workload, name: Option<&str>) -> Denial {
+        let misses = self.misses(workload);
+        let told = |miss: &&Miss<'_>| miss.meant && name.is_none_or(|name| name == miss.grant);
+        match (misses.iter().find(told), name) {
+            (Some(miss), _) => Denial::ClaimMisfit {
+                grant: name.map(str::to_owned),
+                claim: miss.claim.to_owned(),
+                found: workload.identity.claims().get(miss.claim).map(Claim::shown),
+            },
+            (None, Some(name)) => Denial::UnknownGrant { name: name.to_owned() },
+            (None, None) => Denial::NoGrant,
         }
+    }
+
+    /// What the journal shall know of a workload that was refused, and its caller shall not: who it is, and which claim
+    /// of which grant it misses.
+    pub fn evidence(&self, workload: &Workload) -> String {
+        let claims = workload.identity.claims();
+        let mut text = format!("sub={}", Claim::Text(workload.identity.subject().to_owned()).shown());
+        for name in WHO {
+            if let Some(claim) = claims.get(name) {
+                text.push_str(&format!(" {name}={}", claim.shown()));
+            }
+        }
+        for miss in self.misses(workload).iter().take(MOST_EVIDENCE) {
+            text.push_str(&format!("; {} misses {}", miss.grant, miss.claim));
+        }
+        text
     }
 }

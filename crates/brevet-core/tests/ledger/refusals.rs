@@ -12,6 +12,7 @@ fn refused() -> Operation {
         grant: None,
         rule: Some("/grant/edge-purge".to_owned()),
         rules_version: 3,
+        evidence: None,
     })
 }
 
@@ -93,4 +94,16 @@ fn so_many_callers_at_once_share_a_count() {
         tell(&bench, &format!("client:{caller}"), refused());
     }
     assert!(bench.events().len() < 200, "{}", bench.events().len());
+}
+
+#[test]
+fn what_operators_alone_may_read_is_in_no_owners_journal() {
+    let bench = Bench::new();
+    let Operation::Refused(refused) = refused() else { unreachable!() };
+    let told = Refused { evidence: Some("app misses ref".to_owned()), ..refused };
+    tell(&bench, "oidc:github:7:abc", Operation::Refused(told));
+    let kept = bench.office.book().entries_after(0, usize::MAX).unwrap();
+    let entry: brevet_core::ledger::journal::Entry = brevet_core::json::from_text(&kept[0].body).unwrap();
+    assert_eq!((entry.owner, entry.by.as_str()), (None, "oidc:github:7:abc"));
+    assert_eq!(entry.detail.as_deref(), Some("not-granted: No grant allows it. [app misses ref]"));
 }

@@ -81,12 +81,16 @@ impl<S: Sql, C: Cloudflare, K: Clock> Hand<'_, S, C, K> {
         if !writes {
             return Ok(());
         }
+        let told = format!("{}: {}", refused.kind, refused.detail);
         self.append(&Entry {
-            owner: Some(self.by.to_owned()),
+            owner: refused.evidence.is_none().then(|| self.by.to_owned()),
             grant: refused.grant,
             rule: refused.rule,
             rules_version: Some(refused.rules_version),
-            detail: Some(format!("{}: {}", refused.kind, refused.detail)),
+            detail: Some(match refused.evidence {
+                Some(evidence) => format!("{told} [{evidence}]"),
+                None => told,
+            }),
             ..Entry::of(now, "refused", self.by)
         })
     }

@@ -77,12 +77,14 @@ pub enum Denial {
         /// The name asked for.
         name: String,
     },
-    /// A workload's claim is not the one that the grant it named wants.
+    /// A workload's claim is not the one that a grant wants that is meant for its kind.
     ClaimMisfit {
-        /// The grant.
-        grant: String,
+        /// The grant, where the workload named it.
+        grant: Option<String>,
         /// The claim.
         claim: String,
+        /// What the workload's own token says there.
+        found: Option<String>,
     },
     /// An operator named a grant; operators are not bound by one.
     GrantForOperator,
@@ -341,7 +343,7 @@ impl Denial {
             | Self::Ended { .. }
             | Self::PowerMissing { .. } => None,
             Self::UnknownGrant { .. } | Self::GrantForOperator | Self::SeveralGrants { .. } => own("/grant"),
-            Self::ClaimMisfit { grant: name, .. } => grant(name, "/when"),
+            Self::ClaimMisfit { grant: name, .. } => name.as_ref().and_then(|name| grant(name, "/when")),
             Self::GrantDisabled { grant: name } => grant(name, "/enabled"),
             Self::AuditOnly { grant: name } => grant(name, "/mode"),
             Self::OperationNotListed { grant: name, .. } => grant(name, "/operations"),
@@ -374,6 +376,9 @@ impl Denial {
     /// Adds the facts of the denial that a program may use.
     pub fn tell_evidence(&self, into: &mut Object) {
         match self {
+            Self::ClaimMisfit { claim, found, .. } => {
+                into.text("claim", claim).put("found", found);
+            }
             Self::AuditOnly { grant } => {
                 into.text("would_have_allowed", grant);
             }

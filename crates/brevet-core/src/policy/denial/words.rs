@@ -73,7 +73,7 @@ impl Denial {
             Self::NoGrant => "Ask an operator for a grant.",
             Self::UnknownGrant { .. } => "See the grants that are yours with GET /v1/whoami.",
             Self::ClaimMisfit { .. } => {
-                "Compare the claim in your identity token with the grant's `when`, or ask an operator."
+                "Compare it with the `when` of the grant, or ask an operator: POST /v1/simulate shows what it misses."
             }
             Self::GrantForOperator => "Leave \"grant\" out.",
             Self::GrantDisabled { .. } => "Ask an operator to switch the grant on.",
@@ -129,8 +129,15 @@ impl fmt::Display for Denial {
         match self {
             Self::NoGrant => f.write_str("no grant is for this caller"),
             Self::UnknownGrant { name } => write!(f, "this caller has no grant \"{name}\""),
-            Self::ClaimMisfit { grant, claim } => {
-                write!(f, "the claim {claim} is not the one that grant \"{grant}\" wants")
+            Self::ClaimMisfit { grant, claim, found } => {
+                match grant {
+                    Some(grant) => write!(f, "grant \"{grant}\" wants another {claim}")?,
+                    None => write!(f, "no grant is for this caller: the nearest one wants another {claim}")?,
+                }
+                match found {
+                    Some(found) => write!(f, " than \"{found}\""),
+                    None => f.write_str(", and the identity token has none"),
+                }
             }
             Self::GrantForOperator => f.write_str("an operator is not bound by a grant"),
             Self::GrantDisabled { grant } => write!(f, "grant \"{grant}\" is switched off"),

@@ -56,7 +56,8 @@ fn main_only() -> Policy {
 
 #[track_caller]
 fn denied(policy: &Policy, caller: &Caller) {
-    assert_eq!(policy.decide(caller, &deploy(), now()).map(|_| ()), Err(Denial::NoGrant));
+    let denial = policy.decide(caller, &deploy(), now()).map(|_| ()).unwrap_err();
+    assert!(matches!(denial, Denial::NoGrant | Denial::ClaimMisfit { grant: None, .. }), "{denial:?}");
 }
 
 #[test]
@@ -144,15 +145,62 @@ fn a_denial_names_the_claim_of_the_grant_that_was_named_and_of_no_other() {
     let named = |grant: &str| ask(json!({ "template": "workers-deploy", "grant": grant }));
     let other = job(&[("ref", json!("refs/heads/feature"))]);
     let denial = policy.decide(&other, &named("app"), now()).unwrap_err();
-    assert_eq!(denial, Denial::ClaimMisfit { grant: "app".to_owned(), claim: "ref".to_owned() });
+    let misfit = |grant: Option<&str>| Denial::ClaimMisfit {
+        grant: grant.map(str::to_owned),
+        claim: "ref".to_owned(),
+        found: Some("refs/heads/feature".to_owned()),
+    };
+    assert_eq!(denial, misfit(Some("app")));
     assert!(!denial.detail().contains("refs/heads/main"), "what the grant wants is not told");
     assert_eq!(denial.status(), 403);
     let unknown = policy.decide(&other, &named("none"), now()).unwrap_err();
     assert_eq!(unknown, Denial::UnknownGrant { name: "none".to_owned() });
+    // Without a name it learns the claim, and not the name.
+    let unnamed = policy.decide(&other, &deploy(), now()).unwrap_err();
+    assert_eq!(unnamed, misfit(None));
+    assert!(!unnamed.detail().contains("app"), "{}", unnamed.detail());
+    assert_eq!((unnamed.code(), unnamed.pointer()), ("claims-do-not-fit", None));
     // Of another issuer's grant nobody learns whether it is there.
     let stranger = workload("lab", &json!({ "sub": "x" }));
     let denial = policy.decide(&stranger, &named("app"), now()).unwrap_err();
     assert_eq!(denial, Denial::UnknownGrant { name: "app".to_owned() });
+}
+
+#[test]
+fn nobody_finds_out_by_trying_what_there_is_for_others() {
+    let policy = main_only();
+    let named = |grant: &str| ask(json!({ "template": "workers-deploy", "grant": grant }));
+    // Another repository of the same organisation: its claims are the grant's but for the id.
+    for change in [
+        vec![("repository_id", json!("200000004"))],
+        vec![("repository_id", json!("200000004")), ("ref", json!("refs/heads/feature"))],
+        vec![("repository_id", Value::Null)],
+    ] {
+        let other = job(&change);
+        assert_eq!(policy.decide(&other, &deploy(), now()).unwrap_err(), Denial::NoGrant, "{change:?}");
+        for name in ["app", "none"] {
+            let denial = policy.decide(&other, &named(name), now()).unwrap_err();
+            assert_eq!(denial, Denial::UnknownGrant { name: name.to_owned() }, "{change:?}");
+        }
+        // The journal hears of both.
+        let Caller::Workload(workload) = &other else { unreachable!() };
+        let evidence = policy.evidence(workload);
+        assert!(evidence.contains("sub=repo:octo-org/app") && evidence.contains("app misses "), "{evidence}");
+    }
+}
+
+#[test]
+fn a_denial_shows_a_strangers_claim_short_and_printable() {
+    let policy = main_only();
+    let long = job(&[("ref", json!(format!("refs/heads/\u{1b}[31m{}", "x".repeat(10_000))))]);
+    let denial = policy.decide(&long, &deploy(), now()).unwrap_err();
+    assert!(denial.detail().len() < 300 && !denial.detail().chars().any(char::is_control), "{denial:?}");
+    let none = policy.decide(&job(&[("environment", Value::Null)]), &deploy(), now()).unwrap_err();
+    assert_eq!(none, Denial::ClaimMisfit { grant: None, claim: "environment".to_owned(), found: None });
+    let privileged =
+        policy.decide(&job(&[("event_name", json!("workflow_run"))]), &deploy(), now()).unwrap_err();
+    let found = Some("workflow_run".to_owned());
+    assert_eq!(privileged, Denial::ClaimMisfit { grant: None, claim: "event_name".to_owned(), found });
 }
 
 #[test]
