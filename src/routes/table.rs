@@ -22,6 +22,7 @@ enum Route<'a> {
     Metadata,
     Tokens,
     Plan,
+    Simulate,
     Leases,
     Lease(&'a str),
     Renew(&'a str),
@@ -63,6 +64,7 @@ fn route(path: &str) -> Result<Route<'_>, RequestError> {
             ["tokens"] => Route::Tokens,
             ["tokens", "verify"] => Route::Verify,
             ["plan"] => Route::Plan,
+            ["simulate"] => Route::Simulate,
             ["leases"] => Route::Leases,
             ["leases", "revoke"] => Route::Switch(Switch::RevokeMany),
             ["leases", id] => Route::Lease(id),
@@ -193,7 +195,7 @@ async fn dispatch<P: Ports>(
             let reply = match outcome.and_then(|outcome| word(ports, &session, route, inbound, outcome)) {
                 Ok(reply) => reply,
                 Err(fault) => {
-                    if inbound.method != "GET" && route != Route::Plan {
+                    if inbound.method != "GET" && !matches!(route, Route::Plan | Route::Simulate) {
                         broker::tell_of_refusal(ports, &session, &fault).await;
                     }
                     refuse(fault)
@@ -216,6 +218,7 @@ fn task_of<P: Ports>(
     match route {
         Route::Tokens => tokens::create(inbound),
         Route::Plan => say(tokens::plan(ports, session, inbound)?),
+        Route::Simulate => say(tokens::simulate(ports, session, inbound)?),
         Route::Leases => leases::list(inbound),
         Route::Lease(id) if inbound.method == "DELETE" => leases::act(id, Deed::Revoke),
         Route::Lease(id) => leases::act(id, Deed::Read),
@@ -286,6 +289,7 @@ const fn methods(route: Route<'_>) -> &'static str {
         | Route::Surrender
         | Route::Tokens
         | Route::Plan
+        | Route::Simulate
         | Route::Renew(_)
         | Route::Roll(_)
         | Route::Panic
@@ -321,6 +325,7 @@ mod tests {
             ("/.well-known/oauth-authorization-server", Route::Metadata),
             ("/v1/tokens", Route::Tokens),
             ("/v1/plan", Route::Plan),
+            ("/v1/simulate", Route::Simulate),
             ("/v1/leases", Route::Leases),
             ("/v1/leases/x", Route::Lease("x")),
             ("/v1/leases/x/renew", Route::Renew("x")),

@@ -1,14 +1,15 @@
 //! `/v1/tokens` and what belongs to asking for one.
 
-use brevet_core::broker::{self, Fault, Issued, Ports, RequestError, Session};
+use brevet_core::broker::{self, Fault, InForce, Issued, Ports, RequestError, Session};
 use brevet_core::catalogue::Scope;
 use brevet_core::json::{List, Object};
 use brevet_core::ledger::lease::{AsAsked, Lease};
-use brevet_core::policy::{Account, Ask};
+use brevet_core::oidc::{Claims, UnverifiedJwt};
+use brevet_core::policy::{Account, Ask, Grant, Simulated, Simulation};
 use serde_json::{Map, Value};
 
 use super::Inbound;
-use super::answer::{Reply, of_json};
+use super::answer::{PROBLEM_BASE, Reply, of_json};
 use super::shape;
 use super::task::Task;
 
@@ -58,9 +59,15 @@ pub(super) fn replayed(reply: Reply, replayed: bool) -> Reply {
 pub(super) fn plan<P: Ports>(ports: &P, session: &Session, inbound: &Inbound) -> Result<Reply, Fault> {
     let (ask, asked) = ask(inbound)?;
     let grant = broker::plan(ports, session, &ask)?;
+    let name = broker::planned_name(ports, session, &grant)?;
+    Ok(of_json(200, planned(&session.in_force, &grant, &name, asked.name.as_deref())))
+}
+
+/// What a grant comes down to, and the request that would make its token, named so.
+fn planned(in_force: &InForce, grant: &Grant, name: &str, asked: Option<&str>) -> Object {
     let account = grant.account();
     let policies = grant.policies_json();
-    let mut sent = Object::saying("name", &broker::planned_name(ports, session, &grant)?);
+    let mut sent = Object::saying("name", name);
     sent.put("policies", &policies).text("expires_on", &grant.expires_on().to_string());
     if let Some(start) = grant.not_before() {
         sent.text("not_before", &start.to_string());
@@ -77,14 +84,73 @@ pub(super) fn plan<P: Ports>(ports: &P, session: &Session, inbound: &Inbound) ->
         .put("grant", &grant.grant())
         .put("rule", &grant.rule())
         .put("template", &grant.template())
-        .put("name", &asked.name)
-        .put("may", &shape::may(&session.in_force, &policies))
+        .put("name", &asked)
+        .put("may", &shape::may(in_force, &policies))
         .text("expires_on", &grant.expires_on().to_string())
         .text("latest_allowed", &grant.latest_allowed().to_string())
         .put("escapes_books", &grant.marks().escapes_books)
         .put("takeover", &grant.takeover_reason())
         .put("notes", &notes)
         .put("request", &request);
+    told
+}
+
+/// `POST /v1/simulate`: `{"jwt"}`, or `{"claims", "issuer"?}`, and perhaps what a create would ask for.
+pub(super) fn simulate<P: Ports>(ports: &P, session: &Session, inbound: &Inbound) -> Result<Reply, Fault> {
+    if !session.caller.powers().read {
+        return Err(Fault::Power("read"));
+    }
+    let wrong = |pointer, wanted| Fault::from(RequestError::Member(pointer, wanted));
+    let mut body = inbound.object()?;
+    let policy = &session.in_force.policy;
+    let jwt = match (body.remove("jwt"), body.contains_key("claims")) {
+        (Some(Value::String(text)), false) => {
+            let jwt = UnverifiedJwt::parse(text.trim());
+            Some(jwt.map_err(|_| {
+                wrong(
+                    "/jwt",
+                    "three parts of base64url, signed with RS256, ES256 or Ed25519, that name their issuer",
+                )
+            })?)
+        }
+        (None, true) => None,
+        _ => return Err(wrong("/jwt", "an identity token, or claims in its place")),
+    };
+    let claims = match body.remove("claims") {
+        None => Claims::default(),
+        Some(Value::Object(members)) => {
+            Claims::of(&members).ok_or_else(|| wrong("/claims", "at most 128 claims"))?
+        }
+        Some(_) => return Err(wrong("/claims", "an object")),
+    };
+    let named = body.remove("issuer");
+    let url = jwt.as_ref().map(UnverifiedJwt::claimed_issuer).or(claims.text("iss"));
+    let issuer = match (&named, url) {
+        (Some(Value::String(name)), _) => policy.issuer_named(name),
+        (Some(_), _) => None,
+        (None, Some(url)) => policy.issuer(url),
+        (None, None) => policy.only_issuer(),
+    };
+    let issuer = issuer
+        .ok_or_else(|| wrong("/issuer", "an issuer of the rules, by its name; or iss among the claims"))?;
+    let ask =
+        if body.is_empty() { None } else { Some(Ask::from_json(&Value::Object(body)).map_err(Fault::from)?) };
+    let who = jwt.as_ref().map_or(Simulated::Claims(&claims), Simulated::Jwt);
+    let Simulation { mut told, decided } = policy.simulate(issuer, &who, ask.as_ref(), ports.now());
+    match decided {
+        None => {}
+        Some(Ok(grant)) => {
+            told.put("plan", &planned(&session.in_force, &grant, "", None));
+        }
+        Some(Err(denial)) => {
+            let mut denied = Object::saying("type", &format!("{PROBLEM_BASE}{}", denial.code()));
+            denied
+                .text("detail", &denial.detail())
+                .text("hint", &denial.hint())
+                .put("pointer", &denial.pointer());
+            told.put("denied", &denied);
+        }
+    }
     Ok(of_json(200, told))
 }
 

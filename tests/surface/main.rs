@@ -39,6 +39,7 @@ mod limits;
 mod listings;
 mod monitor;
 mod plan;
+mod simulate;
 mod surrender;
 mod switch;
 mod tokens;

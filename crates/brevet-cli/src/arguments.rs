@@ -52,6 +52,9 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: AuditCommand,
     },
+    /// Show what the rules in force would make of a workload: which grants it has, what each of the others
+    /// wants otherwise, and the token that would come out. Nothing is made. Exit code 1 where it has none.
+    Simulate(SimulateOptions),
     /// The books of an account.
     Ledger {
         #[command(subcommand)]
@@ -134,6 +137,41 @@ pub(crate) enum LedgerCommand {
         #[arg(long, value_name = "NAME")]
         account: String,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SimulateOptions {
+    /// A file with the workload's identity token; - is standard input. Its signature is not checked.
+    #[arg(long, value_name = "FILE", required_unless_present = "claims", conflicts_with = "claims")]
+    pub(crate) jwt: Option<PathBuf>,
+
+    /// A file with the workload's claims, a JSON object; - is standard input.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) claims: Option<PathBuf>,
+
+    /// The issuer, by its name in the rules; needed for claims without iss where the rules have several.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) issuer: Option<String>,
+
+    /// The template that the workload would ask for; without it no token is decided.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) template: Option<String>,
+
+    /// A parameter of the template, like zone=example.com. May be given several times.
+    #[arg(long, value_name = "NAME=VALUE", requires = "template")]
+    pub(crate) param: Vec<String>,
+
+    /// The grant that the workload would name.
+    #[arg(long, value_name = "NAME", requires = "template")]
+    pub(crate) grant: Option<String>,
+
+    /// The lifetime that it would ask for, like 15m.
+    #[arg(long, value_name = "DURATION", requires = "template")]
+    pub(crate) ttl: Option<String>,
+
+    /// Print Brevet's answer as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -62,6 +62,12 @@ pub(crate) enum Failure {
         cloudflare_tokens::CLOUDFLARE_API
     )]
     ApiBase,
+    /// A parameter without a value.
+    #[error("{0:?} is no parameter. Write NAME=VALUE, like zone=example.com.")]
+    Parameter(String),
+    /// The claims are no JSON object.
+    #[error("{} holds no JSON object of claims.", .0.display())]
+    Claims(PathBuf),
     /// Credentials.
     #[error(transparent)]
     Credential(#[from] CredentialError),
@@ -119,7 +125,9 @@ impl Failure {
             | Self::ApiBase
             | Self::File(_)
             | Self::Pepper(_)
-            | Self::Head(_) => Exit::Usage,
+            | Self::Head(_)
+            | Self::Parameter(_)
+            | Self::Claims(_) => Exit::Usage,
             Self::Credential(CredentialError::NoRandom) | Self::Output(_) => Exit::Outside,
             Self::Credential(_) => Exit::Usage,
             Self::Edit { .. } => Exit::No,

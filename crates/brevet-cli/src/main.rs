@@ -25,6 +25,7 @@ mod origin;
 mod rules_edit;
 mod rules_file;
 mod say;
+mod simulate;
 mod toml_rules;
 mod worker;
 
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         Command::Operator { command } => holder::run(holder::Kind::Operator, command),
         Command::Config { command } => config::run(url, command),
         Command::Audit { command } => audit::run(url, command),
+        Command::Simulate(options) => simulate::run(url, options),
         Command::Ledger { command } => audit::ledger(url, command),
         Command::Deploy(options) => deploy::run(url, options),
     };

@@ -328,6 +328,16 @@ impl Worker {
         }
     }
 
+    /// What the rules in force would make of a workload.
+    ///
+    /// # Errors
+    /// [`WorkerError`].
+    pub(crate) fn simulate(&self, question: &Value) -> Result<Map<String, Value>, WorkerError> {
+        let request = self.authorized(self.request(Method::POST, "/v1/simulate"));
+        let request = request.header(CONTENT_TYPE, "application/json");
+        self.send(request.body(question.to_string().into_bytes())).map(|(_, members)| members)
+    }
+
     /// A page of an account's journal, newest first, as the text of Brevet's answer.
     ///
     /// # Errors

@@ -60,6 +60,37 @@ export default (stage) => describe("the operator's program", () => {
     assert.ok(!readFileSync(path, "utf8").includes(stage.pepper));
   });
 
+  it("shows what the rules would make of a workload, and makes nothing", async () => {
+    const path = join(folder("claims"), "claims.json");
+    const claims = {
+      iss: "https://token.actions.githubusercontent.com", sub: "repo:octo-org/app:environment:prod", repository_owner_id: "100000001",
+      repository_id: "200000003", ref: "refs/heads/main", environment: "prod", event_name: "push", run_id: "7",
+    };
+    const simulate = (change, ...more) => {
+      writeFileSync(path, JSON.stringify({ ...claims, ...change }));
+      return brevet(["simulate", "--claims", path, ...more]);
+    };
+    const { result: good, calls } = await stage.upstream(() => simulate({}, "--template", "workers-deploy", "--ttl", "10m"));
+    assert.equal(good.code, 0, good.stderr + good.stdout);
+    assert.match(good.stdout, /^matches app-deploy: workers-deploy$/m);
+    assert.match(good.stdout, /^a token by grant app-deploy until .*Workers Scripts Write/m);
+    assert.deepEqual(calls, []);
+    const near = await simulate({ environment: "staging" });
+    assert.equal(near.code, 1, near.stdout);
+    assert.match(near.stdout, /^misses app-deploy by environment: wanted is "prod", it is "staging"$/m);
+    const event = await simulate({ event_name: "pull_request_target" });
+    assert.match(event.stdout, /^misses app-deploy by event_name: the grant must name it/m);
+    const stranger = await simulate({ repository_owner_id: "1" }, "--json");
+    assert.deepEqual([stranger.code, /repository_owner_id/.test(JSON.parse(stranger.stdout).refused)], [1, true]);
+    for (const args of [["simulate"], ["simulate", "--jwt", path, "--claims", path], ["simulate", "--claims", "/nowhere"], ["simulate", "--claims", path, "--template", "x", "--param", "zone"]]) {
+      assert.equal((await brevet(args)).code, 2, args.join(" "));
+    }
+    writeFileSync(path, "[]");
+    assert.equal((await brevet(["simulate", "--claims", path])).code, 2);
+    const reader = await brevet(["simulate", "--jwt", path]);
+    assert.deepEqual([reader.code, /three parts/.test(reader.stderr)], [1, true], reader.stderr);
+  });
+
   it("makes a book anew, and says where it may not", async () => {
     const rebuilt = await brevet(["ledger", "rebuild", "--account", "main"]);
     assert.equal(rebuilt.code, 0, rebuilt.stderr);

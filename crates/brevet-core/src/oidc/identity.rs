@@ -100,9 +100,20 @@ impl SignedJwt {
     /// # Errors
     /// [`IdentityError`].
     pub fn check(&self, issuer: &IssuerSpec, now: Timestamp) -> Result<VerifiedIdentity, IdentityError> {
+        self.0.read(issuer, now)
+    }
+}
+
+impl UnverifiedJwt {
+    /// Why it would be no identity even if its signature were good; for the simulator.
+    pub fn trouble(&self, issuer: &IssuerSpec, now: Timestamp) -> Option<IdentityError> {
+        self.read(issuer, now).err()
+    }
+
+    fn read(&self, issuer: &IssuerSpec, now: Timestamp) -> Result<VerifiedIdentity, IdentityError> {
         // The rule may be a later one than that of the signature.
-        self.0.check_header(issuer)?;
-        let UnverifiedJwt { members, claims, digest, .. } = &self.0;
+        self.check_header(issuer)?;
+        let Self { members, claims, digest, .. } = self;
         let moment = |name: &'static str| match members.get(name) {
             None => Ok(None),
             // Whole seconds: RFC 7519 allows fractions, and no issuer writes them.
@@ -198,12 +209,9 @@ impl VerifiedIdentity {
     }
 }
 
-#[cfg(test)]
 impl VerifiedIdentity {
-    /// What a test needs: as if it had been verified.
-    pub(crate) fn of_claims(issuer: &str, members: &Value, until: Timestamp) -> Self {
-        let members = members.as_object().cloned().unwrap_or_default();
-        let claims = Claims::of(&members).unwrap_or_default();
+    /// As if these claims had been verified: for tests and the simulator, which lets nobody have it.
+    pub(crate) fn supposed(issuer: &str, claims: Claims, until: Timestamp) -> Self {
         let text = |name: &str| claims.text(name).map(str::to_owned);
         Self {
             issuer: issuer.to_owned(),

@@ -35,7 +35,7 @@ impl Policy {
         told
     }
 
-    fn tell_grant(&self, grant: &GrantEntry) -> Object {
+    pub(super) fn tell_grant(&self, grant: &GrantEntry) -> Object {
         let mut told = Object::new();
         let mut lines = List::new();
         grant.lines.iter().for_each(|line| lines.push(&self.tell_line(line)));

@@ -14,6 +14,7 @@ mod grant;
 mod listing;
 mod reach;
 mod redecide;
+mod simulate;
 mod workload;
 
 use crate::sorted::SortedMap;
@@ -37,6 +38,7 @@ pub use caller::{AuthError, Caller, Presented, ROOT, authenticate_root};
 pub use denial::{Denial, Limit, Operation};
 pub use grant::Grant;
 pub use redecide::{Change, Held, Permit, Touch};
+pub use simulate::{Simulated, Simulation};
 pub use workload::{Miss, Workload};
 
 pub use crate::rules::document::Powers;
@@ -146,6 +148,19 @@ impl Policy {
     /// The issuer whose URL this is, byte by byte.
     pub fn issuer(&self, url: &str) -> Option<&IssuerSpec> {
         self.issuers.iter().find(|issuer| issuer.url == url)
+    }
+
+    /// The issuer of this name.
+    pub fn issuer_named(&self, name: &str) -> Option<&IssuerSpec> {
+        self.issuers.iter().find(|issuer| issuer.name == name)
+    }
+
+    /// The only issuer of the rules, where there is only one.
+    pub fn only_issuer(&self) -> Option<&IssuerSpec> {
+        match self.issuers.as_slice() {
+            [only] => Some(only),
+            _ => None,
+        }
     }
 
     /// The permission groups that are known.

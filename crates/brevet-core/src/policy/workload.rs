@@ -121,8 +121,8 @@ impl GrantEntry {
                 if name.ends_with(ID) {
                     ids = (ids.0 + usize::from(fits), ids.1 + 1);
                 }
-                // Of several the first is told.
-                if !fits && !(misses && miss.wanted.is_some()) {
+                // Of several the first is told, and the rule's own before the one that every rule has.
+                if !fits && miss.wanted.is_none() {
                     (misses, miss.claim, miss.wanted) = (true, name, Some(pattern));
                 }
             }

@@ -242,6 +242,14 @@ pub enum Pattern {
 }
 
 impl Pattern {
+    /// As the rules write it.
+    pub fn shown(&self) -> String {
+        match self {
+            Self::Exactly(text) => text.clone(),
+            Self::Prefix(prefix) => format!("{prefix}*"),
+        }
+    }
+
     /// Whether a claim's text is taken.
     pub fn takes(&self, claim: &str) -> bool {
         match self {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::oidc::VerifiedIdentity;
+use crate::oidc::{Claims, VerifiedIdentity};
 
 const ORG: &str = "100000001";
 
@@ -41,7 +41,11 @@ fn job(change: &[(&str, Value)]) -> Caller {
 }
 
 fn workload(issuer: &str, claims: &Value) -> Caller {
-    Caller::Workload(Box::new(Workload::new(VerifiedIdentity::of_claims(issuer, claims, at(300)))))
+    Caller::Workload(Box::new(Workload::new(VerifiedIdentity::supposed(
+        issuer,
+        Claims::of(claims.as_object().unwrap()).unwrap(),
+        at(300),
+    ))))
 }
 
 fn deploy() -> Ask {
