@@ -32,6 +32,8 @@ fn complete() -> Value {
     rules["grant"]["edge-purge"]["accept_takeover"] = json!("a reason");
     rules["grant"]["edge-purge"]["allow"][0]["account"] = json!("main");
     rules["grant"]["edge-purge"]["allow"][0]["raw"] = json!(true);
+    rules["grant"]["app-deploy"]["allow"][0]["account"] =
+        json!({ "claim": "environment", "map": { "prod": "apps" } });
     rules
 }
 
@@ -193,6 +195,18 @@ fn bad_values() -> Vec<(&'static str, Vec<Value>)> {
         ("/grant/edge-purge/allow", vec![json!([]), json!({}), json!(["cache-purge"])]),
         ("/grant/edge-purge/allow/0/template", vec![json!(""), json!(1), json!("Cache Purge")]),
         ("/grant/edge-purge/allow/0/account", choice()),
+        (
+            "/grant/app-deploy/allow/0/account",
+            vec![
+                json!({ "claim": "environment" }),
+                json!({ "claim": "environment", "map": {} }),
+                json!({ "claim": "environment", "map": { "prod": 1 } }),
+                json!({ "claim": "environment", "map": { "pro*": "apps" } }),
+                json!({ "claim": "environment", "map": { "": "apps" } }),
+                json!({ "claim": "", "map": { "prod": "apps" } }),
+                json!({ "claim": "environment", "map": { "prod": "apps" }, "default": "apps" }),
+            ],
+        ),
         ("/grant/edge-purge/allow/0/zone", choice()),
         ("/grant/edge-purge/allow/0/raw", flag()),
         ("/grant/edge-purge/allow/0/bucket", vec![json!("x")]),

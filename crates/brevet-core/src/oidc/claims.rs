@@ -81,10 +81,29 @@ impl Claims {
         }
     }
 
+    /// Whether the claim of this name is taken. GitHub writes its subjects in two forms, and a rule in either takes both.
+    pub fn fits(&self, name: &str, pattern: &Pattern) -> bool {
+        self.get(name).is_some_and(|claim| claim.fits(pattern))
+            || (name == "sub" && self.other_subject().is_some_and(|subject| pattern.takes(&subject)))
+    }
+
+    /// The subject of a job of GitHub's in the form that it has not: `repo:O/R:…` and `repo:O@1/R@2:…`. Names and ids must be
+    /// those of the token's own claims.
+    fn other_subject(&self) -> Option<String> {
+        let subject = self.text("sub")?.strip_prefix("repo:")?;
+        let names = self.text("repository")?;
+        let (owner, repository) = names.split_once('/')?;
+        let ids = [self.text("repository_owner_id")?, self.text("repository_id")?];
+        let [owner_id, repository_id] = ids;
+        let with_ids = format!("{owner}@{owner_id}/{repository}@{repository_id}");
+        let (from, to) = if subject.contains('@') { (&*with_ids, names) } else { (names, &*with_ids) };
+        let rest = subject.strip_prefix(from).filter(|rest| rest.starts_with(':'))?;
+        Some(format!("repo:{to}{rest}"))
+    }
+
     /// The first claim of a set that does not fit; none where all of them do.
     pub fn misfit<'a>(&self, set: &'a SortedMap<String, Pattern>) -> Option<&'a str> {
-        let fits = |name: &str, pattern: &Pattern| self.get(name).is_some_and(|claim| claim.fits(pattern));
-        set.iter().find(|(name, pattern)| !fits(name, pattern)).map(|(name, _)| name.as_str())
+        set.iter().find(|(name, pattern)| !self.fits(name, pattern)).map(|(name, _)| name.as_str())
     }
 
     /// All of them, by name.
@@ -129,5 +148,43 @@ mod tests {
         );
         assert_eq!(claims.misfit(&set(&[("groups", exactly("c"))])), Some("groups"));
         assert_eq!(claims.misfit(&set(&[("absent", exactly(""))])), Some("absent"));
+    }
+
+    #[test]
+    fn a_subject_of_githubs_fits_in_either_form_and_with_its_own_names_and_ids_alone() {
+        let job = |sub: &str| {
+            claims(&json!({
+                "sub": sub, "repository": "octo-org/app", "repository_owner_id": "1", "repository_id": "2", "ref": "refs/heads/main",
+            }))
+        };
+        let exactly = |text: &str| Pattern::Exactly(text.to_owned());
+        let forms = ["repo:octo-org/app:ref:refs/heads/main", "repo:octo-org@1/app@2:ref:refs/heads/main"];
+        for written in forms {
+            for rule in forms {
+                assert!(job(written).fits("sub", &exactly(rule)), "{written} {rule}");
+            }
+            for rule in [
+                "repo:octo-org/app",
+                "repo:octo-org/app:",
+                "repo:octo-org/app:pull_request",
+                "repo:octo-org/other:ref:refs/heads/main",
+                "repo:octo-org@1/app@3:ref:refs/heads/main",
+                "repo:octo-org@3/app@2:ref:refs/heads/main",
+                "repo:octo-org@1/app:ref:refs/heads/main",
+            ] {
+                assert!(!job(written).fits("sub", &exactly(rule)), "{written} {rule}");
+            }
+        }
+        // A subject with other names or ids than the claims has one form.
+        for sub in [
+            "repo:octo-org@9/app@2:ref:refs/heads/main",
+            "repo:evil@1/app@2:ref:refs/heads/main",
+            "repo:octo-org@1/app@2x:ref:refs/heads/main",
+            "repo:octo-org/app2:ref:refs/heads/main",
+        ] {
+            assert!(!forms.iter().any(|rule| job(sub).fits("sub", &exactly(rule))), "{sub}");
+        }
+        let bare = claims(&json!({ "sub": forms[1] }));
+        assert!(!bare.fits("sub", &exactly(forms[0])), "without the claims there is one form");
     }
 }

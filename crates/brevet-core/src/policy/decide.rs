@@ -10,6 +10,7 @@ use crate::access::{Access, Strangers};
 use crate::catalogue::closest;
 use crate::condition::Condition;
 use crate::guardrail::{self, Facts};
+use crate::oidc::Claim;
 use crate::rules::document::DEFAULT_ACCOUNT_MAX_TTL;
 use crate::template::{Note, Template};
 use crate::time::{Seconds, Timestamp};
@@ -220,7 +221,8 @@ impl Policy {
         question: &Question<'_>,
     ) -> Result<Grant, Denial> {
         let lines = entry.lines.iter().filter(|line| line.template == template.name());
-        let none = || Denial::TemplateNotAllowed { template: template.name().to_owned() };
+        let none = || self.no_line(entry, caller, template.name());
+        let lines = lines.filter(|line| line.is_for(caller));
         let terms = question.terms(!entry.default_ttl);
         let tried = lines.map(|line| {
             let shape = self.render(&line.bounds, template, wish, Some(&line.pointer))?;
@@ -251,6 +253,19 @@ impl Policy {
         allowed.into_iter().next().ok_or_else(|| nearest.unwrap_or_else(none))
     }
 
+    /// Why no line of a grant has a template for this caller: none has it, or its claim is in no map.
+    fn no_line(&self, entry: &GrantEntry, caller: &Caller, template: &str) -> Denial {
+        let line = entry.lines.iter().find(|line| line.template == template);
+        match (line.and_then(|line| line.only.as_ref()), caller) {
+            (Some((claim, _)), Caller::Workload(workload)) => Denial::ClaimMisfit {
+                grant: Some(entry.name.clone()),
+                claim: claim.clone(),
+                found: workload.identity().claims().get(claim).map(Claim::shown),
+            },
+            _ => Denial::TemplateNotAllowed { template: template.to_owned() },
+        }
+    }
+
     fn try_policies(
         &self,
         caller: &Caller,
@@ -259,7 +274,7 @@ impl Policy {
         account: usize,
         question: &Question<'_>,
     ) -> Result<Grant, Denial> {
-        let raw = |line: &Line| line.raw;
+        let raw = |line: &Line| line.raw && line.is_for(caller);
         let terms = question.terms(!entry.default_ttl);
         self.try_lines(entry, access, account, Denial::PoliciesNotAllowed, raw, |shape| {
             self.finish(caller, Some(entry), shape, &terms)

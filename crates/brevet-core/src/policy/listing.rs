@@ -18,7 +18,7 @@ impl Policy {
             Caller::Client { name } => {
                 told.text("kind", "client").text("name", name).text("owner", &caller.owner());
                 let mut grants = List::new();
-                self.grants_of_client(name).for_each(|grant| grants.push(&self.tell_grant(grant)));
+                self.grants_of_client(name).for_each(|grant| grants.push(&self.tell_grant(grant, caller)));
                 told.put("grants", &grants);
             }
             Caller::Workload(workload) => {
@@ -28,17 +28,19 @@ impl Policy {
                     .text("name", identity.subject())
                     .text("owner", workload.owner());
                 let mut grants = List::new();
-                self.grants_of_workload(workload).for_each(|grant| grants.push(&self.tell_grant(grant)));
+                self.grants_of_workload(workload)
+                    .for_each(|grant| grants.push(&self.tell_grant(grant, caller)));
                 told.put("grants", &grants);
             }
         }
         told
     }
 
-    pub(super) fn tell_grant(&self, grant: &GrantEntry) -> Object {
+    pub(super) fn tell_grant(&self, grant: &GrantEntry, caller: &Caller) -> Object {
         let mut told = Object::new();
         let mut lines = List::new();
-        grant.lines.iter().for_each(|line| lines.push(&self.tell_line(line)));
+        let own = grant.lines.iter().filter(|line| line.is_for(caller));
+        own.for_each(|line| lines.push(&self.tell_line(line)));
         let mut operations = List::new();
         grant.operations.words().for_each(|word| operations.push(word));
         told.text("name", &grant.name)

@@ -7,11 +7,13 @@
 use crate::sorted::distinct;
 use crate::sorted::{SortedMap, SortedSet};
 
+use super::caller::Caller;
 use super::denial::Denial;
 use super::{Policy, ZoneRef};
 use crate::access::{Access, AccessPolicy, Resource};
 use crate::cloudflare::TokenOwner;
 use crate::id::AccountId;
+use crate::rules::document::Pattern;
 use crate::template::{Holder, RenderError, Rendered, Target, Template, Zones};
 
 /// All zones of the account, as rules and callers write it.
@@ -28,6 +30,21 @@ pub(crate) struct Line {
     pub(crate) raw: bool,
     /// Where it stands in the rules.
     pub(crate) pointer: String,
+    /// The claim that must say this, where the line is one of a map.
+    pub(crate) only: Option<(String, Pattern)>,
+}
+
+impl Line {
+    /// Whether it is for this caller, who has its grant.
+    pub(super) fn is_for(&self, caller: &Caller) -> bool {
+        let Some((claim, said)) = &self.only else { return true };
+        match caller {
+            Caller::Workload(workload) => {
+                workload.identity().claims().get(claim).is_some_and(|claim| claim.fits(said))
+            }
+            Caller::Operator { .. } | Caller::Client { .. } => false,
+        }
+    }
 }
 
 /// The accounts and zones of a line.

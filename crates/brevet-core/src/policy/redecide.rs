@@ -210,7 +210,9 @@ impl Policy {
                 self.finish(caller, None, shape, &terms)?
             }
             Some(entry) => {
-                let eligible = |line: &Line| line.raw || template == Some(line.template.as_str());
+                let eligible = |line: &Line| {
+                    line.is_for(caller) && (line.raw || template == Some(line.template.as_str()))
+                };
                 let none = match template {
                     Some(template) => Denial::TemplateNotAllowed { template: template.to_owned() },
                     None => Denial::PoliciesNotAllowed,

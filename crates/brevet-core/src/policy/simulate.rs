@@ -49,8 +49,9 @@ impl Policy {
             .put("run", &workload.run())
             .text("signature", "not checked")
             .put("refused", &trouble.as_ref().map(ToString::to_string));
+        let caller = Caller::Workload(Box::new(workload.clone()));
         let mut matches = List::new();
-        self.grants_of_workload(&workload).for_each(|grant| matches.push(&self.tell_grant(grant)));
+        self.grants_of_workload(&workload).for_each(|grant| matches.push(&self.tell_grant(grant, &caller)));
         let mut misses = List::new();
         for miss in self.misses(&workload) {
             let mut entry = Object::saying("grant", miss.grant);
@@ -61,7 +62,6 @@ impl Policy {
             misses.push(&entry);
         }
         told.put("matches", &matches).put("misses", &misses);
-        let caller = Caller::Workload(Box::new(workload));
         // Who is not let in is granted nothing.
         let ask = ask.filter(|_| trouble.is_none());
         Simulation { told, decided: ask.map(|ask| self.decide(&caller, ask, now)) }

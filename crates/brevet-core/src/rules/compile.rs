@@ -6,10 +6,11 @@ use serde_json::Value;
 
 use super::document::{
     Choice, ClientRule, DEFAULT_TEMPLATE_MAX_TTL, DEFAULT_TEMPLATE_TTL, Document, GrantRule, IssuerRule,
-    LineRule, Source, TemplateRule, ZoneChoice,
+    LineRule, Pattern, Source, TemplateRule, ZoneChoice,
 };
 use super::finding::{Finding, Problem};
 use super::reader::Findings;
+use super::traps;
 use super::{example, words};
 use crate::catalogue::Catalogue;
 use crate::cloudflare::TokenOwner;
@@ -257,12 +258,24 @@ fn grant(policy: &Policy, name: &str, rule: GrantRule, out: &mut Findings) -> Gr
             }
         }
     }
-    let lines: Vec<_> = rule
-        .allow
-        .iter()
-        .enumerate()
-        .filter_map(|(n, line)| self::line(policy, &format!("{at}/allow/{n}"), line, out))
-        .collect();
+    for (number, set) in rule.when.iter().enumerate() {
+        traps::of(set).into_iter().for_each(|trap| out.warning(format!("{at}/when/{number}"), trap));
+    }
+    let mut lines = Vec::new();
+    let mut complete = true;
+    for (number, line) in rule.allow.iter().enumerate() {
+        let at = format!("{at}/allow/{number}");
+        for (only, line) in by_claim(line) {
+            match self::line(policy, &at, &line, out) {
+                Some(line) => lines.push(Line { only, ..line }),
+                None => {
+                    // The others would say the same.
+                    complete = false;
+                    break;
+                }
+            }
+        }
+    }
     let entry = GrantEntry {
         name: name.to_owned(),
         from: rule.from,
@@ -278,7 +291,6 @@ fn grant(policy: &Policy, name: &str, rule: GrantRule, out: &mut Findings) -> Gr
         accept_takeover: rule.accept_takeover,
     };
     let mut takes_over = false;
-    let mut complete = entry.lines.len() == rule.allow.len();
     for line in &entry.lines {
         match try_out(policy, &entry, line, out) {
             Some(takeover) => takes_over |= takeover,
@@ -289,6 +301,27 @@ fn grant(policy: &Policy, name: &str, rule: GrantRule, out: &mut Findings) -> Gr
         out.warning(format!("{at}/accept_takeover"), Problem::NeedlessTakeover);
     }
     entry
+}
+
+/// A line for each value that a claim may have; the line itself where it looks nothing up.
+fn by_claim(rule: &LineRule) -> Vec<(Option<(String, Pattern)>, LineRule)> {
+    let looked_up = match (&rule.account, &rule.zone) {
+        (Choice::ByClaim(map), _) | (_, ZoneChoice::Named(Choice::ByClaim(map))) => map,
+        _ => return vec![(None, rule.clone())],
+    };
+    let zones = matches!(rule.zone, ZoneChoice::Named(Choice::ByClaim(_)));
+    let line = |(said, name): (&String, &String)| {
+        let only = (looked_up.claim.clone(), Pattern::Exactly(said.clone()));
+        let fixed = Choice::Fixed(name.clone());
+        let mut line = rule.clone();
+        if zones {
+            line.zone = ZoneChoice::Named(fixed);
+        } else {
+            line.account = fixed;
+        }
+        (Some(only), line)
+    };
+    looked_up.map.iter().map(line).collect()
 }
 
 /// A line with its accounts and zones found.
@@ -329,7 +362,7 @@ fn line(policy: &Policy, at: &str, rule: &LineRule, out: &mut Findings) -> Optio
     }
     let bounds = Bounds { accounts, zones };
     check_zones(policy, at, &bounds, out)?;
-    Some(Line { template: rule.template.clone(), bounds, raw: rule.raw, pointer: at.to_owned() })
+    Some(Line { template: rule.template.clone(), bounds, raw: rule.raw, pointer: at.to_owned(), only: None })
 }
 
 fn values(choice: &Choice) -> &[String] {
@@ -337,6 +370,8 @@ fn values(choice: &Choice) -> &[String] {
         Choice::Unsaid => &[],
         Choice::Fixed(value) => std::slice::from_ref(value),
         Choice::From(values) => values,
+        // Worked out before, a line for each.
+        Choice::ByClaim(_) => &[],
     }
 }
 

@@ -45,6 +45,9 @@ pub const MAX_ISSUERS: usize = 50;
 /// The most permission groups that the rules add to the built-in table.
 pub const MAX_GROUPS: usize = 200;
 
+/// The most entries of a map by a claim: each is a line of its own when the rules are worked out.
+pub const MAX_MAPPED: usize = 100;
+
 /// The most `allow` lines of a grant: they are tried one after the other.
 pub const MAX_LINES: usize = 50;
 
@@ -350,6 +353,17 @@ pub enum Choice {
     Fixed(String),
     /// The caller's choice from these.
     From(Vec<String>),
+    /// What the caller's own claim says.
+    ByClaim(ClaimMap),
+}
+
+/// Values by a claim: what the claim says is looked up and never written into anything.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClaimMap {
+    /// The claim.
+    pub claim: String,
+    /// What it may say, compared exactly, and the name of the rules that this stands for.
+    pub map: SortedMap<String, String>,
 }
 
 /// The values of `zone`.

@@ -132,6 +132,9 @@ impl fmt::Display for Problem {
             Self::NameOnly => f.write_str(
                 "this set has no claim that ends in _id: whoever registers the names anew fits it",
             ),
+            Self::MapWithoutClaims => f.write_str("a client has no claims to look up in a map"),
+            Self::Trap(trap) => f.write_str(trap.says()),
+            Self::TwoMaps => f.write_str("account and zone are both looked up by a claim"),
             Self::Reason => {
                 write!(f, "a reason of 1 to {MAX_REASON_BYTES} printable characters belongs here")
             }
@@ -195,6 +198,8 @@ impl Problem {
             Self::Placeholder { .. } => "placeholder",
             Self::From => "from",
             Self::WhenWithoutClaims | Self::EveryWorkload | Self::NameOnly => "when",
+            Self::Trap(_) => "trap",
+            Self::MapWithoutClaims | Self::TwoMaps => "map",
             Self::Reason => "reason",
             Self::Template(_) => "template",
             Self::HostsBrevet { .. } | Self::UnknownBrevetZone { .. } => "brevet-zone",
@@ -267,6 +272,9 @@ impl Problem {
                 "Add repository_id = \"…\" to the set; the id of a repository is never given twice."
             }
             Self::EveryWorkload => "Add when = [{ repository_id = \"…\" }] to say which of them.",
+            Self::Trap(trap) => trap.help(),
+            Self::MapWithoutClaims => "Write a name or a list of names.",
+            Self::TwoMaps => "Look the zones up and leave account out: a zone tells its account.",
             Self::Reason => {
                 "Write in one line why tokens of this grant may rewrite Brevet; it is journalled with each."
             }

@@ -11,6 +11,8 @@ use crate::id::IdError;
 use crate::template::{RenderError, TemplateError};
 use crate::time::{Seconds, TimeError};
 
+pub use super::traps::Trap;
+
 /// Whether a finding keeps the rules from being loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
@@ -277,6 +279,12 @@ pub enum Problem {
     EveryWorkload,
     /// A set of claims of GitHub's that names nothing by its id.
     NameOnly,
+    /// A map by a claim on a grant to a client, which has no claims.
+    MapWithoutClaims,
+    /// Two maps by claims on one line.
+    TwoMaps,
+    /// A set of claims that takes more, or less, than it seems to.
+    Trap(Trap),
     /// `accept_takeover` without a reason of printable characters.
     Reason,
     /// A template that cannot be made.

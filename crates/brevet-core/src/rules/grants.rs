@@ -5,10 +5,10 @@ use crate::sorted::SortedMap;
 use serde_json::Value;
 
 use super::document::{
-    Choice, GrantRule, LineRule, MAX_CLAIMS, MAX_LIFETIME, MAX_LINES, MAX_REASON_BYTES, MAX_VALUES,
-    Operations, Pattern, Source, ZoneChoice,
+    Choice, ClaimMap, GrantRule, LineRule, MAX_CLAIMS, MAX_LIFETIME, MAX_LINES, MAX_MAPPED, MAX_REASON_BYTES,
+    MAX_VALUES, Operations, Pattern, Source, ZoneChoice,
 };
-use super::finding::{Kind, Problem, Section};
+use super::finding::{Kind, PatternProblem, Problem, Section};
 use super::names::Names;
 use super::reader::{Field, Findings};
 use super::sections::flat;
@@ -64,6 +64,11 @@ pub(super) fn grant(field: &Field<'_>, names: &Names<'_>, out: &mut Findings) ->
         field.checked(good.then(|| reason.to_owned()).ok_or(Problem::Reason), out)
     });
     let when = flat(when)?.unwrap_or_default();
+    if let (Some(Source::Client(_)), Some(lines)) = (&from, &lines)
+        && lines.iter().any(|line| is_map(&line.account) || is_map_of_zones(&line.zone))
+    {
+        out.error(table.at("allow"), Problem::MapWithoutClaims);
+    }
     match (&from, when.is_empty()) {
         (Some(Source::Client(_)), false) => out.error(table.at("when"), Problem::WhenWithoutClaims),
         // Told beside errors here; where there are none, it is told when the rules are compiled.
@@ -150,6 +155,13 @@ fn line(field: &Field<'_>, names: &Names<'_>, out: &mut Findings) -> Option<Line
         _ => choice(&field, Section::Zone, names, out).map(ZoneChoice::Named),
     });
     let raw = table.get("raw").map(|field| field.flag(out));
+    if let (Some(Some(account)), Some(Some(zone))) = (&account, &zone)
+        && is_map(account)
+        && is_map_of_zones(zone)
+    {
+        out.error(&*table.pointer, Problem::TwoMaps);
+        return None;
+    }
     Some(LineRule {
         template: template?.to_owned(),
         account: flat(account)?.unwrap_or(Choice::Unsaid),
@@ -166,12 +178,50 @@ fn choice(field: &Field<'_>, section: Section, names: &Names<'_>, out: &mut Find
                 |field: &Field<'_>, out: &mut Findings| names.resolve(section, field, out).map(str::to_owned);
             field.distinct(MAX_VALUES, out, read).map(Choice::From)
         }
+        Value::Object(_) => claim_map(field, section, names, out).map(Choice::ByClaim),
         other => {
             let problem = Problem::WrongKind { expected: Kind::TextOrList, found: Kind::of(other) };
             out.error(&*field.pointer, problem);
             None
         }
     }
+}
+
+fn is_map(choice: &Choice) -> bool {
+    matches!(choice, Choice::ByClaim(_))
+}
+
+fn is_map_of_zones(choice: &ZoneChoice) -> bool {
+    matches!(choice, ZoneChoice::Named(choice) if is_map(choice))
+}
+
+/// `{ claim = "environment", map = { prod = "example.com" } }`.
+fn claim_map(field: &Field<'_>, section: Section, names: &Names<'_>, out: &mut Findings) -> Option<ClaimMap> {
+    let table = field.table(&["claim", "map"], &[], out)?;
+    let claim = table.need("claim", out).and_then(|field| {
+        let text = field.text(out)?;
+        field.checked(words::claim(text), out)
+    });
+    let map = table.need("map", out).and_then(|field| {
+        let wrong_before = out.count();
+        let entries = field.entries(MAX_MAPPED, out);
+        if entries.is_empty() && out.count() == wrong_before {
+            out.error(&*field.pointer, Problem::Empty);
+        }
+        let entry = |(said, field): &(&str, Field<'_>), out: &mut Findings| {
+            // Whole values only: what begins alike is another.
+            if said.contains('*') {
+                out.error(&*field.pointer, Problem::Pattern(PatternProblem::InnerStar));
+                return None;
+            }
+            field.checked(words::pattern("", said), out)?;
+            Some(((*said).to_owned(), names.resolve(section, field, out)?.to_owned()))
+        };
+        let count = entries.len();
+        let map: SortedMap<_, _> = entries.iter().filter_map(|pair| entry(pair, out)).collect();
+        (count > 0 && map.len() == count).then_some(map)
+    });
+    Some(ClaimMap { claim: claim?, map: map? })
 }
 
 fn operations(field: &Field<'_>, out: &mut Findings) -> Option<Operations> {

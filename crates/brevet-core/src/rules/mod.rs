@@ -16,11 +16,12 @@ mod names;
 mod reader;
 mod sections;
 mod source_map;
+mod traps;
 mod words;
 
 pub use compile::{compile, development_only, is_example, lint};
 pub use document::Document;
-pub use finding::{Finding, Kind, PatternProblem, Problem, Section, Severity, UrlProblem};
+pub use finding::{Finding, Kind, PatternProblem, Problem, Section, Severity, Trap, UrlProblem};
 pub use sections::read;
 pub use source_map::{MAX_ENTRIES, Place, SourceMap, SourceMapError};
 

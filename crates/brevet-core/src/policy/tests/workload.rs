@@ -239,3 +239,56 @@ fn an_audit_only_grant_records_and_allows_nothing() {
     let denial = policy.decide(&job(&[]), &deploy(), now()).unwrap_err();
     assert_eq!(denial, Denial::AuditOnly { grant: "app".to_owned() });
 }
+
+/// A line whose zone is what the claim `environment` says.
+fn by_environment() -> Policy {
+    let mut grant = grant_when(json!([{ "repository_id": "200000003" }]));
+    grant["allow"] = json!([{
+        "template": "zone-read",
+        "zone": { "claim": "environment", "map": { "prod": "example.com", "staging": "blog.example" } },
+        "raw": true,
+    }]);
+    grant["operations"] = json!(["create", "roll", "update"]);
+    policy_of(json!({ "app": grant }))
+}
+
+#[test]
+fn denies_a_zone_that_the_map_gives_to_another_claim() {
+    let policy = by_environment();
+    let wish = |zone: &str| ask(json!({ "template": "zone-read", "params": { "zone": zone } }));
+    let staging = job(&[("environment", json!("staging"))]);
+    let denial = policy.decide(&staging, &wish("example.com"), now()).unwrap_err();
+    assert_eq!(denial, Denial::ParameterRefused { name: "zone", value: "example.com".to_owned() });
+    for (change, found) in [
+        (json!("Prod"), Some("Prod".to_owned())),
+        (json!("prod "), Some("prod ".to_owned())),
+        (json!(""), Some(String::new())),
+        (Value::Null, None),
+    ] {
+        let denial =
+            policy.decide(&job(&[("environment", change)]), &wish("example.com"), now()).unwrap_err();
+        let claim = "environment".to_owned();
+        assert_eq!(denial, Denial::ClaimMisfit { grant: Some("app".to_owned()), claim, found });
+    }
+    // Nor by policies, which name the zone themselves.
+    let granted = policy.decide(&job(&[]), &wish("example.com"), now()).unwrap();
+    let raw = ask(json!({ "policies": granted.policies_json(), "account": "main", "ttl": "10m" }));
+    assert!(policy.decide(&job(&[]), &raw, now()).is_ok());
+    assert_eq!(policy.decide(&staging, &raw, now()).unwrap_err().status(), 403);
+}
+
+#[test]
+fn a_map_fills_the_parameter_from_the_claim() {
+    let policy = by_environment();
+    let wish = ask(json!({ "template": "zone-read" }));
+    for (environment, zone) in [("prod", "example.com"), ("staging", "blog.example")] {
+        let caller = job(&[("environment", json!(environment))]);
+        let granted = policy.decide(&caller, &wish, now()).unwrap();
+        let id = policy.zone_named(zone).unwrap().id().to_string();
+        assert!(granted.policies_json().to_string().contains(&id), "{environment}");
+        assert_eq!(granted.rule(), Some("/grant/app/allow/0"));
+        let told = policy.whoami(&caller).finish();
+        let other = if zone == "example.com" { "blog.example" } else { "example.com" };
+        assert!(told.contains(zone) && !told.contains(other), "{told}");
+    }
+}

@@ -34,7 +34,7 @@ pub(super) fn rules() -> Value {
         "client": { "ci": { "secret_sha256": ["bb".repeat(32)] }, "cd": { "secret_sha256": ["cc".repeat(32)] } },
         "grant": {
             "purge": { "from": { "client": "ci" }, "allow": [{ "template": "cache-purge", "zone": ["shop.example"] }] },
-            "deploy": { "from": { "issuer": "github" }, "when": [{ "repository_id": "2" }],
+            "deploy": { "from": { "issuer": "github" }, "when": [{ "repository_id": "2", "ref": "refs/heads/main" }],
                         "allow": [{ "template": "workers-deploy", "account": "apps" }] },
         },
     })

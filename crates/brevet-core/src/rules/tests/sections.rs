@@ -347,11 +347,94 @@ fn refuses_a_grant_to_github_by_name_only() {
         json!({ "sub": "repo:octo-org/app:ref:refs/heads/main" }),
         json!({ "environment": "prod" }),
     ] {
-        let rules = with("/grant/deploy/when", json!([{ "repository_id": "2" }, set]));
+        let rules =
+            with("/grant/deploy/when", json!([{ "repository_id": "2", "ref": "refs/heads/main" }, set]));
         let findings = crate::rules::lint(&rules);
         let told = findings.into_iter().map(|finding| (finding.pointer, finding.problem)).collect::<Vec<_>>();
-        assert_eq!(told, one("/grant/deploy/when/1", Problem::NameOnly));
+        // Perhaps with a warning after it.
+        assert_eq!(told[..1], one("/grant/deploy/when/1", Problem::NameOnly));
     }
+}
+
+#[test]
+fn warns_of_sets_that_take_more_than_they_seem_to() {
+    let told = |set: Value| {
+        let rules = with("/grant/deploy/when", json!([set]));
+        let findings = crate::rules::lint(&rules);
+        findings.into_iter().map(|finding| (finding.pointer, finding.problem)).collect::<Vec<_>>()
+    };
+    let at = "/grant/deploy/when/0";
+    let id = "200000003";
+    for (set, trap) in [
+        (json!({ "repository_id": id }), Trap::AnyBranch),
+        (json!({ "repository_id": id, "event_name": "push" }), Trap::AnyBranch),
+        (
+            json!({ "repository_id": id, "ref": "refs/heads/main", "event_name": "pull_request_target" }),
+            Trap::PrivilegedEvent,
+        ),
+        (
+            json!({ "repository_id": id, "ref": "refs/heads/main", "event_name": "workflow_*" }),
+            Trap::PrivilegedEvent,
+        ),
+        (json!({ "repository_id": id, "sub": "repo:octo-org/app:ref:refs/heads/main" }), Trap::Subject),
+        (
+            json!({ "repository_id": id, "job_workflow_ref": "octo-org/app/.github/workflows/x.yml" }),
+            Trap::Workflow,
+        ),
+        (
+            json!({ "repository_id": id, "job_workflow_ref": "octo-org/app/.github/workflows/x.yml@*" }),
+            Trap::Workflow,
+        ),
+        (
+            json!({ "repository_id": id, "workflow_ref": "octo-org/app/.github/workflows/*" , "ref": "refs/heads/main" }),
+            Trap::Workflow,
+        ),
+        (json!({ "project_id": "7", "ref": "main" }), Trap::AnyRefType),
+    ] {
+        assert_eq!(told(set.clone()), one(at, Problem::Trap(trap)), "{set}");
+    }
+    for set in [
+        json!({ "repository_id": id, "ref": "refs/heads/main" }),
+        json!({ "repository_id": id, "environment": "prod", "event_name": "push" }),
+        json!({ "repository_id": id, "job_workflow_ref": "octo-org/app/.github/workflows/x.yml@refs/heads/main" }),
+        json!({ "project_id": "7", "ref": "main", "ref_type": "branch" }),
+        json!({ "project_id": "7", "ref": "main", "ref_protected": true }),
+    ] {
+        assert_eq!(told(set.clone()), [], "{set}");
+    }
+}
+
+#[test]
+fn refuses_maps_that_lead_nowhere() {
+    let map = |map: Value| json!({ "claim": "environment", "map": map });
+    let line = |value: Value| refused(&with("/grant/deploy/allow/0/account", value));
+    let at = |end: &str| format!("/grant/deploy/allow/0/account{end}");
+    for (value, end, problem) in [
+        (json!({}), "", Problem::Missing { name: "claim" }),
+        (map(json!({})), "/map", Problem::Empty),
+        (map(json!([])), "/map", Problem::WrongKind { expected: Kind::Table, found: Kind::List }),
+        (
+            map(json!({ "prod": 7 })),
+            "/map/prod",
+            Problem::WrongKind { expected: Kind::Text, found: Kind::WholeNumber },
+        ),
+        (map(json!({ "prod": "appz" })), "/map/prod", dangling(Section::Account, "appz", Some("apps"))),
+        (map(json!({ "pro*": "apps" })), "/map/pro*", Problem::Pattern(PatternProblem::InnerStar)),
+        (map(json!({ "": "apps" })), "/map/", Problem::Pattern(PatternProblem::Text)),
+        (json!({ "claim": "", "map": { "prod": "apps" } }), "/claim", Problem::Pattern(PatternProblem::Text)),
+    ] {
+        let told = line(value.clone());
+        assert!(told.contains(&(at(end), problem)), "{value}: {told:?}");
+    }
+    let many: serde_json::Map<String, Value> =
+        (0..101).map(|number| (format!("e{number}"), json!("apps"))).collect();
+    assert_eq!(line(map(many.into())), one(&at("/map"), Problem::TooMany { found: 101, most: 100 }));
+    let good = map(json!({ "prod": "apps" }));
+    let mut both = with("/grant/deploy/allow/0/account", good.clone());
+    both["grant"]["deploy"]["allow"][0]["zone"] = map(json!({ "prod": "shop.example" }));
+    assert_eq!(refused(&both), one("/grant/deploy/allow/0", Problem::TwoMaps));
+    let told = refused(&with("/grant/purge/allow/0/account", good));
+    assert_eq!(told, one("/grant/purge/allow", Problem::MapWithoutClaims));
 }
 
 #[test]
