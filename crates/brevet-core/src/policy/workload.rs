@@ -162,12 +162,13 @@ impl Policy {
         in_order(misses, |one, other| (one.meant, one.fitting) > (other.meant, other.fitting))
     }
 
-    /// Why a workload does not have the grant that it names, or any. It learns which of its own claims a grant wants
-    /// otherwise that is meant for its kind: one whose ids are the workload's, so that nobody finds out by trying what
-    /// there is for others. It learns no grant's name that it did not say, and never what is wanted.
+    /// Why a workload does not have the grant that it names, or any. Of the grant that it named it learns which of its own
+    /// claims is wanted otherwise. Where it named none it learns that of a grant that is meant for its kind, one whose ids
+    /// are the workload's: so nobody finds out by trying what there is for others. It learns no grant's name that it did not
+    /// say, and never what is wanted.
     pub(super) fn no_such_grant(&self, workload: &Workload, name: Option<&str>) -> Denial {
         let misses = self.misses(workload);
-        let told = |miss: &&Miss<'_>| miss.meant && name.is_none_or(|name| name == miss.grant);
+        let told = |miss: &&Miss<'_>| name.map_or(miss.meant, |name| name == miss.grant);
         match (misses.iter().find(told), name) {
             (Some(miss), _) => Denial::ClaimMisfit {
                 grant: name.map(str::to_owned),

@@ -182,10 +182,12 @@ fn nobody_finds_out_by_trying_what_there_is_for_others() {
     ] {
         let other = job(&change);
         assert_eq!(policy.decide(&other, &deploy(), now()).unwrap_err(), Denial::NoGrant, "{change:?}");
-        for name in ["app", "none"] {
-            let denial = policy.decide(&other, &named(name), now()).unwrap_err();
-            assert_eq!(denial, Denial::UnknownGrant { name: name.to_owned() }, "{change:?}");
-        }
+        let denial = policy.decide(&other, &named("none"), now()).unwrap_err();
+        assert_eq!(denial, Denial::UnknownGrant { name: "none".to_owned() }, "{change:?}");
+        // Whoever knows its name is told which of its own claims it wants otherwise.
+        let denial = policy.decide(&other, &named("app"), now()).unwrap_err();
+        let grant = Some("app".to_owned());
+        assert!(matches!(denial, Denial::ClaimMisfit { grant: found, .. } if found == grant), "{change:?}");
         // The journal hears of both.
         let Caller::Workload(workload) = &other else { unreachable!() };
         let evidence = policy.evidence(workload);
