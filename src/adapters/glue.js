@@ -4,6 +4,9 @@
 // The headers that Brevet reads, in the order in which they are handed over.
 const READ = ["authorization", "if-match", "content-encoding", "cf-connecting-ip", "idempotency-key"];
 
+// What a webhook is signed by. They cross as lines, and only where a webhook may be meant.
+const SIGNED = ["webhook-id", "webhook-timestamp", "webhook-signature", "x-hub-signature-256", "x-github-event"];
+
 // What Brevet reads of an answer.
 const ANSWERED = ["content-type", "location", "retry-after", "ratelimit", "ratelimit-policy"];
 
@@ -49,10 +52,11 @@ function pick(headers, names) {
   return found;
 }
 
-// [method, url, each header of READ or null, body or null where it is too long]
+// [method, url, each header of READ or null, those of SIGNED, body or null where it is too long]
 export async function readRequest(request, most) {
   const body = await bounded(request.body, most, DISCARDED);
-  return [request.method, request.url, ...READ.map((name) => request.headers.get(name)), body];
+  const signed = request.url.includes("/hooks/") ? pick(request.headers, SIGNED) : "";
+  return [request.method, request.url, ...READ.map((name) => request.headers.get(name)), signed, body];
 }
 
 function headersOf(lines) {

@@ -17,7 +17,8 @@ pub(crate) async fn read(request: &JsValue) -> Option<Call> {
     call.content_encoding = parts.get(4).as_string();
     call.address = parts.get(5).as_string();
     call.idempotency_key = parts.get(6).as_string();
-    let body = parts.get(7);
+    call.signed = parts.get(7).as_string().unwrap_or_default();
+    let body = parts.get(8);
     call.body = if body.is_null() {
         Body::TooLong
     } else {

@@ -14,7 +14,8 @@ use wasm_bindgen::prelude::*;
 use worker::js_sys::Promise;
 
 use crate::adapters::{
-    EnvSecrets, Fetch, ObjectSql, ObjectState, Stored, answer_text, log_line, now, read_text, wake_at,
+    EnvSecrets, Fetch, Namespace, ObjectSql, ObjectState, Stored, answer_text, log_line, now, read_text,
+    wake_at,
 };
 use crate::config::{self, Cloud};
 use crate::upstream::Circuits;
@@ -23,6 +24,7 @@ use crate::upstream::Circuits;
 struct Runtime {
     storage: JsValue,
     stored: Stored,
+    ledgers: Namespace,
     segment_after: Seconds,
 }
 
@@ -45,6 +47,10 @@ impl Clock for Runtime {
 
     async fn segment_keys(&self, prefix: &str) -> Result<Vec<String>, NotRead> {
         self.stored.keys(prefix).await.map_err(|_| NotRead)
+    }
+
+    async fn ask_ledger(&self, ledger: &str, request: &Request) -> Option<Answer> {
+        self.ledgers.ask(ledger, &to_text(request)).await.ok()
     }
 
     async fn keep_segment(&self, key: &str, text: &str) -> bool {
@@ -134,6 +140,7 @@ impl Desk {
         let runtime = Runtime {
             storage: self.state.storage().clone(),
             stored: Stored::of(&self.env),
+            ledgers: Namespace::of(&self.env, "LEDGER", "ledger"),
             segment_after: config::segment_after(|name| secrets.get(name)),
         };
         let office = Rc::new(Office::new(owner, book, cloudflare, runtime, pepper));
@@ -177,6 +184,11 @@ fn notice_line(ledger: Option<&str>, notice: &Notice) -> String {
         Notice::Stuck { lease, tries } => {
             let mut line = Object::saying("event", "lease_stuck");
             line.put("alarm", &true).put("lease", lease).put("tries", tries);
+            line.finish()
+        }
+        Notice::OrderWaits { receipt, tries } => {
+            let mut line = Object::saying("event", "hook_waits");
+            line.put("alarm", &true).put("receipt", receipt).put("tries", tries);
             line.finish()
         }
         Notice::FoundDead { lease } => {

@@ -51,9 +51,10 @@ pub(super) fn list(session: &Session, inbound: &Inbound) -> Result<Task, Fault> 
         event: text("event"),
         before: before.transpose()?,
     };
-    Ok(Task::Journal {
+    Ok(Task::Ask {
         account: Box::new(account.clone()),
         operation: Box::new(Operation::Journal { filter, limit }),
+        then: None,
     })
 }
 

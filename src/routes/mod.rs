@@ -4,6 +4,7 @@ mod answer;
 mod audit;
 mod config;
 mod dropin;
+mod hooks;
 mod leases;
 mod monitor;
 mod oauth;
@@ -65,6 +66,8 @@ pub struct Call {
     pub idempotency_key: Option<String>,
     /// The header `Content-Encoding`.
     pub content_encoding: Option<String>,
+    /// The headers that a webhook is signed by, as lines: a name in lower case, its value, the next name.
+    pub signed: String,
     /// The header `CF-Connecting-IP`, which Cloudflare sets.
     pub address: Option<String>,
     /// The body.
@@ -94,6 +97,7 @@ impl Call {
             if_match: None,
             idempotency_key: None,
             content_encoding: None,
+            signed: String::new(),
             address: None,
             body: Body::Whole(Vec::new()),
         }
@@ -110,6 +114,7 @@ pub(crate) struct Inbound {
     idempotency_key: Option<String>,
     pub(crate) visitor: Visitor,
     encoded: bool,
+    signed: String,
     body: Body,
 }
 
@@ -127,6 +132,7 @@ impl Inbound {
             authorization: call.authorization,
             if_match: call.if_match,
             idempotency_key: call.idempotency_key,
+            signed: call.signed,
             body: call.body,
         }
     }

@@ -58,6 +58,7 @@ pub(super) fn lease(lease: &Lease, of: &Account) -> Object {
         .put("escapes_books", &lease.escapes_books)
         .put("takeover", &lease.takeover)
         .put("run", &lease.run)
+        .put("claims", &lease.claims)
         .put("revision", &lease.revision);
     told
 }

@@ -2,10 +2,12 @@
 
 use brevet_core::broker::{self, Deed, Fault, Ports, RequestError, Session};
 use brevet_core::json::Object;
+use brevet_core::ledger::protocol::{Answer, Refusal};
 
 use super::answer::{Reply, problem, refused_envelope, refused_oauth};
 use super::config::{self, Config};
 use super::dropin::{self, Of};
+use super::hooks::{self, Hooks};
 use super::switch::{self, Switch};
 use super::task::{Outcome, Task, perform};
 use super::{Call, Inbound, audit, leases, monitor, oauth, tokens, verify};
@@ -34,6 +36,9 @@ enum Route<'a> {
     PermissionGroups,
     Config(Config<'a>),
     Switch(Switch<'a>),
+    /// `/hooks/{name}`.
+    Hook(&'a str),
+    Hooks(Hooks<'a>),
     DropIn(Of<'a>, DropIn<'a>),
 }
 
@@ -60,6 +65,7 @@ fn route(path: &str) -> Result<Route<'_>, RequestError> {
         ["oauth", "token"] => Route::Exchange,
         ["oauth", "revoke"] => Route::Surrender,
         [".well-known", "oauth-authorization-server"] => Route::Metadata,
+        ["hooks", name] => Route::Hook(name),
         ["v1", rest @ ..] => match rest {
             ["tokens"] => Route::Tokens,
             ["tokens", "verify"] => Route::Verify,
@@ -80,6 +86,8 @@ fn route(path: &str) -> Result<Route<'_>, RequestError> {
             ["config", "versions", version] => Route::Config(Config::Version(version)),
             ["freezes"] => Route::Switch(Switch::Freezes),
             ["freezes", id] => Route::Switch(Switch::Freeze(id)),
+            ["hooks"] => Route::Hooks(Hooks::All),
+            ["hooks", "receipts", id] => Route::Hooks(Hooks::Receipt(id)),
             ["jobs", id] => Route::Switch(Switch::Job(id)),
             ["config", "lint"] => Route::Config(Config::Lint),
             _ => return Err(RequestError::NoSuchPath),
@@ -134,6 +142,11 @@ fn log<P: Ports>(ports: &P, fault: &Fault) {
             event.text("reason", &reason.to_string());
             event
         }
+        Fault::Unsigned | Fault::Stale(_) | Fault::Unfit(_) => {
+            let mut event = Object::saying("event", "webhook_refused");
+            event.text("reason", fault.face().kind);
+            event
+        }
         Fault::Unreachable(part) => part.event("unreachable"),
         Fault::Upstream(failure) | Fault::OutcomeUnknown { failure, .. } => {
             let mut event = Object::saying("event", "upstream");
@@ -159,26 +172,47 @@ async fn dispatch<P: Ports>(
     if !methods(route).split(", ").any(|method| method == inbound.method) {
         return Err(Fault::from(RequestError::Method(methods(route))));
     }
+    let mut heard = match route {
+        Route::Hook(name) => Some(hooks::hear(ports, inbound, name).await),
+        _ => None,
+    };
+    let verifies = matches!(&heard, Some(Ok((_, hooks::Heard::Verify(_)))));
     match route {
         Route::Health => Ok(monitor::health()),
         Route::Ready => monitor::ready(ports, inbound).await,
         Route::Panic if ports.settings().development && inbound.visitor.loopback => monitor::panic(),
         Route::Panic => Err(Fault::from(RequestError::NoSuchPath)),
-        Route::Verify => verify::native(ports, inbound).await,
+        _ if verifies || matches!(route, Route::Verify) => {
+            let asked = match heard.take() {
+                Some(Ok((session, hooks::Heard::Verify(body)))) => Some((session, body)),
+                _ => None,
+            };
+            verify::native(ports, inbound, asked).await
+        }
         Route::Surrender => oauth::surrender(ports, inbound).await,
         Route::Metadata => oauth::metadata(ports, inbound).await,
         Route::DropIn(of, DropIn::Verify) => verify::drop_in(ports, inbound, of).await,
         Route::Config(what) => config::serve(ports, inbound, what).await,
         _ => {
-            let asked = match route {
-                Route::Exchange => oauth::exchange(inbound).map(|(bearer, task)| (bearer, Some(task))),
-                _ => inbound.bearer(ports).map(|bearer| (bearer, None)),
-            };
-            let opened = match asked {
-                Ok((bearer, task)) => {
-                    Session::open(ports, bearer, &inbound.visitor).await.map(|session| (session, task))
+            let opened = match heard {
+                Some(heard) => heard.map(|(session, heard)| match heard {
+                    hooks::Heard::Task(task) => (session, Some(task)),
+                    hooks::Heard::Verify(_) => (session, None),
+                }),
+                None => {
+                    let asked = match route {
+                        Route::Exchange => {
+                            oauth::exchange(inbound).map(|(bearer, task)| (bearer, Some(Ok(task))))
+                        }
+                        _ => inbound.bearer(ports).map(|bearer| (bearer, None)),
+                    };
+                    match asked {
+                        Ok((bearer, task)) => Session::open(ports, bearer, &inbound.visitor)
+                            .await
+                            .map(|session| (session, task)),
+                        Err(fault) => Err(fault),
+                    }
                 }
-                Err(fault) => Err(fault),
             };
             let (mut session, task) = match opened {
                 Ok(opened) => opened,
@@ -187,7 +221,7 @@ async fn dispatch<P: Ports>(
                     return Err(fault);
                 }
             };
-            let task = task.map_or_else(|| task_of(ports, &session, route, inbound), Ok);
+            let task = task.unwrap_or_else(|| task_of(ports, &session, route, inbound));
             let outcome = match task {
                 Ok(task) => perform(ports, &mut session, task).await,
                 Err(fault) => Err(fault),
@@ -226,6 +260,7 @@ fn task_of<P: Ports>(
         Route::Roll(id) => leases::act(id, leases::roll(inbound)?),
         Route::Switch(what) => switch::order(ports, session, inbound, what),
         Route::Audit => audit::list(session, inbound),
+        Route::Hooks(what) => hooks::list(session, inbound, what),
         Route::Rebuild(account) => audit::rebuild(session, inbound, account),
         Route::WhoAmI => say(tokens::who_am_i(session)),
         Route::Templates => say(tokens::templates(session)),
@@ -250,7 +285,8 @@ fn task_of<P: Ports>(
         | Route::Exchange
         | Route::Surrender
         | Route::Metadata
-        | Route::Config(_) => Err(Fault::from(RequestError::NoSuchPath)),
+        | Route::Config(_)
+        | Route::Hook(_) => Err(Fault::from(RequestError::NoSuchPath)),
     }
 }
 
@@ -275,7 +311,13 @@ fn word<P: Ports>(
         Outcome::Done(done) => leases::acted(&session.in_force, &done, inbound.method == "GET"),
         Outcome::Listed(found, next) => leases::listed(&found, next),
         Outcome::Paged(leases, total, page) => dropin::listed(&leases, total, &page, now),
-        Outcome::Journal(account, entries) => audit::listed(&account, &entries),
+        Outcome::Answered(account, Answer::Journal(entries)) => audit::listed(&account, &entries),
+        Outcome::Answered(_, Answer::Receipt { receipt, fresh }) => hooks::received(&receipt, fresh),
+        Outcome::Answered(_, Answer::Receipts(receipts)) => match route {
+            Route::Hooks(what) => hooks::listed(ports, session, inbound, what, &receipts)?,
+            _ => return Err(Fault::Ledger(Refusal::Protocol)),
+        },
+        Outcome::Answered(..) => return Err(Fault::Ledger(Refusal::Protocol)),
         Outcome::Rebuilt(account, leases) => audit::rebuilt(&account, &leases),
         Outcome::Everywhere(operation, answers) => switch::told(&operation, &answers, session.blocked)?,
         Outcome::Groups(groups) => dropin::permission_groups(inbound, &groups),
@@ -295,6 +337,7 @@ const fn methods(route: Route<'_>) -> &'static str {
         | Route::Panic
         | Route::Rebuild(_)
         | Route::Config(Config::Lint)
+        | Route::Hook(_)
         | Route::Switch(Switch::RevokeMany) => "POST",
         Route::Switch(Switch::Freezes) => "GET, POST",
         Route::Switch(Switch::Freeze(_)) => "DELETE",
@@ -339,6 +382,9 @@ mod tests {
             ("/v1/freezes", Route::Switch(Switch::Freezes)),
             ("/v1/freezes/x", Route::Switch(Switch::Freeze("x"))),
             ("/v1/jobs/x", Route::Switch(Switch::Job("x"))),
+            ("/hooks/x", Route::Hook("x")),
+            ("/v1/hooks", Route::Hooks(Hooks::All)),
+            ("/v1/hooks/receipts/x", Route::Hooks(Hooks::Receipt("x"))),
             ("/v1/config", Route::Config(Config::InForce)),
             ("/v1/config/history", Route::Config(Config::History)),
             ("/v1/config/versions/3", Route::Config(Config::Version("3"))),
@@ -375,6 +421,10 @@ mod tests {
             "/oauth",
             "/oauth/",
             "/oauth/revoke/",
+            "/hooks",
+            "/hooks/x/",
+            "/v1/hooks/x",
+            "/v1/hooks/receipts",
         ] {
             assert_eq!(route(path), Err(RequestError::NoSuchPath), "{path}");
         }

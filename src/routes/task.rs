@@ -6,7 +6,6 @@
 use brevet_core::broker::{self, Deed, Done, Fault, Found, Issued, Once, Ports, Said, Session};
 use brevet_core::cloudflare::{Parents, TokenOwner};
 use brevet_core::ledger::book::{After, Filter, LeaseKey, Page};
-use brevet_core::ledger::journal::Kept;
 use brevet_core::ledger::lease::{AsAsked, Lease};
 use brevet_core::ledger::protocol::{Answer, Operation, Refusal};
 use brevet_core::policy::{Account, Ask};
@@ -54,12 +53,14 @@ pub(super) enum Task {
         /// Which page.
         page: Page,
     },
-    /// Read the journal of one account.
-    Journal {
+    /// Ask the ledger of one account.
+    Ask {
         /// The account.
         account: Box<Account>,
-        /// Which entries.
+        /// What.
         operation: Box<Operation>,
+        /// What is done where that was the receipt of a message that did not come before.
+        then: Option<Box<Self>>,
     },
     /// Make the book of one account anew.
     Rebuild {
@@ -87,8 +88,8 @@ pub(super) enum Outcome {
     Listed(Vec<Found>, Option<(String, After)>),
     /// See [`Task::Page`].
     Paged(Vec<Lease>, u32, Page),
-    /// See [`Task::Journal`].
-    Journal(Box<Account>, Vec<Kept>),
+    /// See [`Task::Ask`].
+    Answered(Box<Account>, Answer),
     /// See [`Task::Rebuild`].
     Rebuilt(Box<Account>, Vec<Lease>),
     /// See [`Task::Everywhere`].
@@ -101,8 +102,31 @@ pub(super) enum Outcome {
 pub(super) async fn perform<P: Ports>(
     ports: &P,
     session: &mut Session,
-    task: Task,
+    mut task: Task,
 ) -> Result<Outcome, Fault> {
+    let mut again = true;
+    while let Task::Ask { account, operation, then } = task {
+        let receipt = match &*operation {
+            Operation::Receive(receipt) if again => Some(receipt.clone()),
+            _ => None,
+        };
+        let answer = match (session.ask(ports, account.owner(), *operation).await?, receipt) {
+            (Said::Answer(answer), _) => answer,
+            // The rules moved, and what was heard holds under those too.
+            (Said::Again, Some(receipt)) => {
+                again = false;
+                let operation = Box::new(Operation::Receive(receipt));
+                task = Task::Ask { account, operation, then };
+                continue;
+            }
+            (Said::Again, None) => return Err(Fault::Ledger(Refusal::RulesDiffer)),
+        };
+        match then {
+            None => return Ok(Outcome::Answered(account, answer)),
+            Some(_) if matches!(answer, Answer::Receipt { fresh: false, .. }) => return Err(Fault::Repeated),
+            Some(next) => task = *next,
+        }
+    }
     Ok(match task {
         Task::Say(reply) => Outcome::Said(reply),
         Task::Mint { ask, asked, once } => {
@@ -121,12 +145,7 @@ pub(super) async fn perform<P: Ports>(
             let (leases, total) = broker::page(ports, session, &account, page.clone()).await?;
             Outcome::Paged(leases, total, page)
         }
-        Task::Journal { account, operation } => {
-            match session.ask(ports, account.owner(), *operation).await? {
-                Said::Answer(Answer::Journal(entries)) => Outcome::Journal(account, entries),
-                _ => return Err(Fault::Ledger(Refusal::Protocol)),
-            }
-        }
+        Task::Ask { .. } => return Err(Fault::Ledger(Refusal::Protocol)),
         Task::Rebuild { account } => {
             let leases = broker::rebuild(ports, session, &account).await?;
             Outcome::Rebuilt(account, leases)

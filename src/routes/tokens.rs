@@ -27,7 +27,11 @@ pub(super) fn with_value(value: &str, lease: &Lease, account: &Account, notes: &
 }
 
 fn ask(inbound: &Inbound) -> Result<(Ask, AsAsked), Fault> {
-    let body = inbound.object()?;
+    ask_of(inbound.object()?)
+}
+
+/// What a body asks for.
+pub(super) fn ask_of(body: Map<String, Value>) -> Result<(Ask, AsAsked), Fault> {
     let asked = as_asked(&body);
     Ok((Ask::from_json(&Value::Object(body)).map_err(Fault::from)?, asked))
 }

@@ -10,7 +10,7 @@ use brevet_core::json::Object;
 use brevet_core::ledger::lease::Lease;
 use brevet_core::secret::Secret;
 use brevet_core::time::Timestamp;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::answer::{Reply, envelope_saying, of_json};
 use super::dropin::Of;
@@ -36,14 +36,13 @@ struct Examined {
 async fn examine<P: Ports>(
     ports: &P,
     inbound: &Inbound,
-    caller: Option<Bearer>,
+    session: Option<Session>,
     value: Secret,
     place: Place<'_>,
     fresh: bool,
 ) -> Result<Examined, Fault> {
-    let (in_force, owner) = match caller {
-        Some(bearer) => {
-            let session = Session::open(ports, bearer, &inbound.visitor).await?;
+    let (in_force, owner) = match session {
+        Some(session) => {
             let owner = session.owner();
             (session.in_force, Some(owner))
         }
@@ -70,12 +69,19 @@ async fn examine<P: Ports>(
 }
 
 /// `POST /v1/tokens/verify`. The value is the body's `token`, or the bearer itself where that is a
-/// Cloudflare token.
-pub(super) async fn native<P: Ports>(ports: &P, inbound: &Inbound) -> Result<Reply, Fault> {
-    let mut body = inbound.object_or_none()?;
+/// Cloudflare token. A hook's message has been read: `heard` is its sender and what it asked for.
+pub(super) async fn native<P: Ports>(
+    ports: &P,
+    inbound: &Inbound,
+    heard: Option<(Session, Map<String, Value>)>,
+) -> Result<Reply, Fault> {
+    let (mut session, mut body) = match heard {
+        Some((session, body)) => (Some(session), body),
+        None => (None, inbound.object_or_none()?),
+    };
     let credential = match &inbound.authorization {
-        None => None,
-        Some(_) => Some(inbound.bearer(ports)?),
+        Some(_) if session.is_none() => Some(inbound.bearer(ports)?),
+        _ => None,
     };
     let token = match (body.remove("token"), &credential) {
         (Some(Value::String(text)), _) => Secret::new(text),
@@ -103,9 +109,11 @@ pub(super) async fn native<P: Ports>(ports: &P, inbound: &Inbound) -> Result<Rep
         Some(_) => return Err(Fault::from(RequestError::Member("/fresh", "true or false"))),
     };
     nothing_else(&body, "token, account and fresh")?;
-    let caller = credential.filter(|bearer| !matches!(bearer, Bearer::Cloudflare(..)));
+    if let Some(bearer) = credential.filter(|bearer| !matches!(bearer, Bearer::Cloudflare(..))) {
+        session = Some(Session::open(ports, bearer, &inbound.visitor).await?);
+    }
     let Examined { in_force, validity, lease, hidden } =
-        examine(ports, inbound, caller, token, place, fresh).await?;
+        examine(ports, inbound, session, token, place, fresh).await?;
     let now = ports.now();
     if hidden {
         return Ok(of_json(200, verified(&Validity::unknown(now), now)));

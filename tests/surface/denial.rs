@@ -66,6 +66,7 @@ pub(crate) fn refused(installation: &Installation, call: Call, status: u16, reas
     let expected = match reason {
         "invalid-credential" | "1000" => vec!["credential_refused".to_owned()],
         "upstream-rate-limited" | "quota" => vec!["upstream".to_owned()],
+        "invalid-signature" | "stale-message" | "unfit-message" => vec!["webhook_refused".to_owned()],
         _ => Vec::new(),
     };
     let logged: Vec<String> =

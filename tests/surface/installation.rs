@@ -15,7 +15,7 @@ use brevet_core::ledger::book::Book;
 use brevet_core::ledger::name::Pepper;
 use brevet_core::ledger::office::{Clock, NotRead, Office};
 use brevet_core::ledger::protocol::{Answer as LedgerAnswer, Request, Told};
-use brevet_core::ledger::sql::Sql;
+use brevet_core::ledger::sql::{Sql, SqlValue};
 use brevet_core::oidc::{Key, Signatures};
 use brevet_core::rulebook::{self, Errands, Register, RulebookAnswer, RulebookRequest};
 use brevet_core::secret::Secret;
@@ -46,7 +46,7 @@ pub(crate) const IDLE: &str = "brvc_idle-secret-of-the-tests-and-of-nothing-els"
 const HOST: &str = "http://127.0.0.1:8787";
 
 #[derive(Clone, Copy)]
-pub(crate) struct StageClock(&'static Stage);
+pub(crate) struct StageClock(&'static Stage, Option<&'static Installation>);
 
 impl Clock for StageClock {
     fn now(&self) -> Timestamp {
@@ -66,6 +66,14 @@ impl Clock for StageClock {
 
     async fn keep_segment(&self, _key: &str, _text: &str) -> bool {
         false
+    }
+
+    async fn ask_ledger(&self, ledger: &str, request: &Request) -> Option<LedgerAnswer> {
+        let here = self.1?;
+        if here.deaf_ledgers.borrow().iter().any(|deaf| deaf == ledger) {
+            return None;
+        }
+        here.at_ledger(TokenOwner::from_ledger_name(ledger)?, request).await
     }
 }
 
@@ -104,6 +112,11 @@ pub(crate) struct Installation {
     /// What issuers answer, by URL; and what was asked of them.
     pub(crate) documents: RefCell<BTreeMap<String, String>>,
     pub(crate) fetched: RefCell<Vec<String>>,
+    /// The Worker secrets of hooks, by name.
+    pub(crate) hook_secrets: RefCell<BTreeMap<String, String>>,
+    /// Ledgers that do not answer other ledgers.
+    pub(crate) deaf_ledgers: RefCell<Vec<String>>,
+    here: Cell<Option<&'static Self>>,
     settings: Settings,
     memory: RefCell<&'static Memory>,
     ledgers: RefCell<BTreeMap<String, Ledger>>,
@@ -133,7 +146,7 @@ impl Installation {
         let pepper = Pepper::read(&Secret::new(
             "the pepper of these tests and of nothing else in the world".to_owned(),
         ));
-        Box::leak(Box::new(Self {
+        let here: &'static Self = Box::leak(Box::new(Self {
             stage: Box::leak(Box::new(Stage::new())),
             kv: Kv::default(),
             log: RefCell::default(),
@@ -142,6 +155,9 @@ impl Installation {
             woken: Cell::default(),
             documents: RefCell::default(),
             fetched: RefCell::default(),
+            hook_secrets: RefCell::default(),
+            deaf_ledgers: RefCell::default(),
+            here: Cell::default(),
             settings: Settings {
                 development,
                 root: Some(Secret::new(ROOT.to_owned())),
@@ -154,7 +170,9 @@ impl Installation {
             register: Rc::new(NativeSql::new()),
             steps: Cell::default(),
             drawn: Cell::default(),
-        }))
+        }));
+        here.here.set(Some(here));
+        here
     }
 
     /// A fresh instance of the Worker: it remembers nothing; stores and objects are what they were.
@@ -233,6 +251,20 @@ impl Installation {
         rows.map(|row| format!("{row:?}")).collect()
     }
 
+    /// The entries of the journals of this kind, with their ledger.
+    pub(crate) fn journalled(&self, event: &str) -> Vec<(String, Value)> {
+        let books = self.books.borrow();
+        let mut found = Vec::new();
+        for (ledger, sql) in books.iter() {
+            let rows = sql.run("SELECT body FROM journal WHERE event = ? ORDER BY seq", &[event.into()]);
+            for row in rows.unwrap() {
+                let [SqlValue::Text(body)] = row.as_slice() else { panic!("{row:?}") };
+                found.push((ledger.clone(), serde_json::from_str(body).unwrap()));
+            }
+        }
+        found
+    }
+
     /// How many tokens there are at Cloudflare, the parents among them.
     pub(crate) fn tokens(&self) -> usize {
         self.stage.fake.tokens().len()
@@ -267,7 +299,7 @@ impl Installation {
                 owner,
                 book,
                 self.stage.upstream(),
-                StageClock(self.stage),
+                StageClock(self.stage, self.here.get()),
                 self.settings.pepper.clone(),
             ));
             self.ledgers.borrow_mut().insert(name, Rc::clone(&office));
@@ -281,7 +313,7 @@ impl Installation {
 
 impl Ports for Installation {
     fn now(&self) -> Timestamp {
-        StageClock(self.stage).now()
+        StageClock(self.stage, None).now()
     }
 
     fn random(&self) -> [u8; 16] {
@@ -347,6 +379,10 @@ impl Ports for Installation {
         self.stage.upstream().permission_groups(owner, parents).await
     }
 
+    fn hook_secret(&self, name: &str) -> Option<Secret> {
+        self.hook_secrets.borrow().get(name).map(|text| Secret::new(text.clone()))
+    }
+
     fn log(&self, event: &Object) {
         self.log.borrow_mut().push(serde_json::from_str(&to_text(event)).unwrap());
     }
@@ -354,7 +390,7 @@ impl Ports for Installation {
 
 impl Errands for Installation {
     fn now(&self) -> Timestamp {
-        StageClock(self.stage).now()
+        StageClock(self.stage, None).now()
     }
 
     async fn ask_ledger(&self, ledger: TokenOwner, request: &Request) -> Option<LedgerAnswer> {

@@ -11,6 +11,7 @@
 )]
 
 mod denial;
+mod hook_sender;
 mod installation;
 #[path = "../../crates/brevet-core/tests/oidc/issuer.rs"]
 #[allow(dead_code, reason = "the tokens' own tests use the rest")]
@@ -33,6 +34,8 @@ mod dangerous;
 mod drop_in;
 mod exchange;
 mod federation;
+mod hook_replies;
+mod hooks;
 mod idempotency;
 mod leases;
 mod limits;

@@ -24,6 +24,7 @@ pub mod condition;
 pub mod form;
 pub mod guardrail;
 mod hex;
+pub mod hook;
 pub mod id;
 pub mod json;
 pub mod ledger;

@@ -34,6 +34,38 @@ fn complete() -> Value {
     rules["grant"]["edge-purge"]["allow"][0]["raw"] = json!(true);
     rules["grant"]["app-deploy"]["allow"][0]["account"] =
         json!({ "claim": "environment", "map": { "prod": "apps" } });
+    let hook = |scheme: &str, more: Value| {
+        let mut hook = json!({ "scheme": scheme, "secrets": ["HOOK_A", "HOOK_B"] });
+        hook.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        hook
+    };
+    let reply = |more: Value| {
+        let mut hook = hook("standard-webhooks", more);
+        hook["reply"] = json!(true);
+        hook
+    };
+    rules["hook"] = json!({
+        "leak": hook("github", json!({
+            "when": [{ "event": "secret_scanning_alert", "/action": "created" }],
+            "revoke": { "repository_id": "/repository/id" },
+            "freeze": { "grant": ["app-deploy", "/grant"], "for": "1h" },
+        })),
+        "stop": hook("standard-webhooks", json!({ "freeze": { "all": true } })),
+        "calm": hook("standard-webhooks", json!({ "unfreeze": { "all": true } })),
+        "go-on": hook("standard-webhooks", json!({ "unfreeze": { "grant": "edge-purge" } })),
+        "end": hook("standard-webhooks", json!({ "revoke": { "all": true } })),
+        "buy": reply(json!({ "create": {
+            "template": "cache-purge", "grant": "edge-bought", "account": "main", "zone": ["example.com"],
+            "ttl": "10m", "name": "/name",
+        } })),
+        "look": reply(json!({ "verify": { "token": "/token", "account": "main" } })),
+        "turn": reply(json!({ "roll": { "lease": "/lease" } })),
+        "drop": reply(json!({ "revoke": { "lease": "/lease" } })),
+    });
+    rules["grant"]["edge-bought"] = json!({
+        "from": { "hook": "buy" },
+        "allow": [{ "template": "cache-purge", "zone": ["example.com"] }],
+    });
     rules
 }
 
@@ -169,13 +201,7 @@ fn bad_values() -> Vec<(&'static str, Vec<Value>)> {
         ("/grant", vec![json!([])]),
         (
             "/grant/edge-purge/from",
-            vec![
-                json!({}),
-                json!("edge-purger"),
-                json!({ "client": 1 }),
-                json!({ "hook": "x" }),
-                json!({ "operator": "alice" }),
-            ],
+            vec![json!({}), json!("edge-purger"), json!({ "client": 1 }), json!({ "operator": "alice" })],
         ),
         ("/grant/edge-purge/from", vec![json!({ "client": "edge-purger", "issuer": "github" })]),
         ("/grant/app-deploy/from/issuer", vec![json!(1), json!("")]),
@@ -227,7 +253,55 @@ fn bad_values() -> Vec<(&'static str, Vec<Value>)> {
             vec![json!(""), json!("  "), json!(true), json!("a\u{7}"), json!("a".repeat(401))],
         ),
         ("/grant/edge-purge/audience", vec![json!("x")]),
-        ("/hook", vec![json!({})]),
+        ("/hook", vec![json!([]), json!({ "Upper": complete()["hook"]["leak"] })]),
+        ("/hook/leak", vec![json!([]), json!({ "scheme": "github", "secrets": ["HOOK_A"] })]),
+        ("/hook/leak/scheme", vec![json!("gitlab"), json!(1), json!("GitHub")]),
+        (
+            "/hook/leak/secrets",
+            vec![
+                json!([]),
+                json!("HOOK_A"),
+                json!(["CLOUDFLARE_API_TOKEN"]),
+                json!(["HOOK_"]),
+                json!(["HOOK_A", "HOOK_A"]),
+            ],
+        ),
+        (
+            "/hook/leak/when",
+            vec![
+                json!([]),
+                json!({}),
+                json!([{}]),
+                json!([{ "action": "created" }]),
+                json!([{ "/action": "*" }]),
+            ],
+        ),
+        ("/hook/buy/reply", flag()),
+        (
+            "/hook/leak/revoke",
+            vec![json!({}), json!("all"), json!({ "a b": "/x" }), json!({ "x": "" }), json!({ "x": "/~2" })],
+        ),
+        ("/hook/end/revoke/all", flag()),
+        ("/hook/leak/freeze", vec![json!({}), json!([]), json!({ "grant": "app-deploy", "all": true })]),
+        ("/hook/leak/freeze/grant", vec![json!([]), json!(1), json!("")]),
+        ("/hook/stop/freeze/all", vec![json!(false), json!("true")]),
+        ("/hook/leak/freeze/for", span()),
+        ("/hook/calm/unfreeze", vec![json!({}), json!([]), json!({ "all": true, "for": "1h" })]),
+        ("/hook/calm/unfreeze/all", vec![json!(false), json!(1)]),
+        ("/hook/go-on/unfreeze/grant", vec![json!([]), json!(1), json!("")]),
+        ("/hook/look/verify", vec![json!({}), json!([]), json!({ "token": "/t", "zone": "x" })]),
+        ("/hook/look/verify/token", vec![json!(1), json!(""), json!("/~")]),
+        ("/hook/look/verify/account", vec![json!(1), json!("")]),
+        ("/hook/buy/create", vec![json!({}), json!([]), json!({ "template": "/t", "policies": "/p" })]),
+        ("/hook/buy/create/template", vec![json!(1), json!(""), json!("a*")]),
+        ("/hook/buy/create/grant", vec![json!(1), json!("")]),
+        ("/hook/buy/create/account", vec![json!([]), json!("")]),
+        ("/hook/buy/create/zone", vec![json!([]), json!(1), json!("")]),
+        ("/hook/buy/create/ttl", span()),
+        ("/hook/buy/create/name", vec![json!(1), json!("")]),
+        ("/hook/turn/roll", vec![json!({}), json!([]), json!({ "lease": "/l", "ttl": "1h" })]),
+        ("/hook/turn/roll/lease", vec![json!(1), json!("")]),
+        ("/grant/edge-bought/from/hook", vec![json!(1), json!("")]),
         ("/rotation", vec![json!({})]),
         ("/endpoint", vec![json!({})]),
         ("/destination", vec![json!({})]),
@@ -268,6 +342,11 @@ fn refuses_a_missing_field_as_the_reader_does() {
         "/operator/alice/may",
         "/issuer/github/url",
         "/client/edge-purger/secret_sha256",
+        "/hook/leak/scheme",
+        "/hook/leak/secrets",
+        "/hook/look/verify/token",
+        "/hook/buy/create/template",
+        "/hook/turn/roll/lease",
         "/grant/edge-purge/from",
         "/grant/edge-purge/from/client",
         "/grant/edge-purge/allow",

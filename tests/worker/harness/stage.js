@@ -8,7 +8,8 @@ import { chance, startStandIn } from "./stand_in.js";
 import { startWorker } from "./worker.js";
 
 // Another installation beside an open one shares its stand-in.
-export async function open({ standIn: shared, rules: chosen, start = startWorker } = {}) {
+// `hooks` are Worker secrets with the keys of hooks, by name.
+export async function open({ standIn: shared, rules: chosen, start = startWorker, hooks = {} } = {}) {
   const secrets = {
     root: operatorSecret(),
     operators: {
@@ -21,12 +22,13 @@ export async function open({ standIn: shared, rules: chosen, start = startWorker
   };
   const as = {
     root: secrets.root, alice: ALICE, "edge-purger": EDGE_PURGER, reader: secrets.operators.reader.secret,
-    minter: secrets.operators.minter.secret, ...secrets.clients,
+    minter: secrets.operators.minter.secret, ...secrets.clients, ...hooks,
   };
   const pepper = chance(43);
   const standIn = shared ?? (await startStandIn({ forbid: [pepper] }));
   const variables = {
     BREVET_DEV: "1", CLOUDFLARE_API_BASE: standIn.api, ...standIn.parents, BREVET_PEPPER: pepper, BREVET_OPERATOR_SECRET: secrets.root,
+    ...hooks,
   };
   const heard = [];
   const own = rules(secrets);

@@ -67,7 +67,7 @@ pub(super) fn print(intent: &Intent, options: &DeployOptions) -> Result<(), Fail
             Purpose::Operator if !replaced.is_empty() => "made here, shown once".to_owned(),
             Purpose::Operator => format!("from {name}, else made here and shown once"),
             Purpose::Parent => format!("from {name}, else asked for"),
-            Purpose::Successor => format!("from {name}, else left out"),
+            Purpose::Successor | Purpose::Hook => format!("from {name}, else left out"),
         };
         lines.push(format!("{} < <{replaced}{from}>", order(&Order::PutSecret(name.clone()))));
     }

@@ -27,6 +27,8 @@ pub(super) enum Purpose {
     Parent,
     /// A parent token's successor, which may come later.
     Successor,
+    /// The key of a hook, which may come later: until then the hook hears nothing.
+    Hook,
 }
 
 /// Where a secret's value comes from.
@@ -111,6 +113,9 @@ pub(super) fn needed(rules: &Document) -> Vec<(String, Purpose)> {
     for next in rules.accounts.values().filter_map(|account| account.parent_next.clone()) {
         parents.entry(next).or_insert(Purpose::Successor);
     }
+    for secret in rules.hooks.values().flat_map(|hook| &hook.secrets) {
+        parents.entry(secret.clone()).or_insert(Purpose::Hook);
+    }
     let ours = [(PEPPER.to_owned(), Purpose::Pepper), (OPERATOR_SECRET.to_owned(), Purpose::Operator)];
     ours.into_iter().chain(parents).collect()
 }
@@ -154,9 +159,9 @@ pub(super) fn sources(
             _ if kept => Source::Kept,
             Purpose::Pepper => pepper(replaced)?,
             Purpose::Operator => operator(replaced)?,
-            Purpose::Parent | Purpose::Successor => match variable(name) {
+            Purpose::Parent | Purpose::Successor | Purpose::Hook => match variable(name) {
                 Some(value) => Source::Environment(value),
-                None if *purpose == Purpose::Successor && !replaced => Source::Later,
+                None if *purpose != Purpose::Parent && !replaced => Source::Later,
                 None => match ask(name) {
                     Some(value) => Source::Asked(value),
                     None => {

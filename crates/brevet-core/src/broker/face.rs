@@ -81,6 +81,27 @@ impl Fault {
                 "Brevet does not accept this credential.",
                 "Check that it is complete, belongs to this installation, has not been rotated or expired, and is used from an address that its rule allows.",
             ),
+            // One answer for an unknown hook and for a wrong signature.
+            Self::Unsigned => Face::new(401, 1000, "invalid-signature", "The signature is not good").said(
+                "There is no hook of this name that takes this signature.",
+                "Check the hook's name and secret, and sign the body exactly as it is sent; a webhook-id must not have a dot.",
+            ),
+            Self::Stale(seconds) => Face::new(400, 1001, "stale-message", "The signed time is too far from the present").said(
+                format!("The signed time is {seconds} seconds off."),
+                format!("Sign each attempt anew, with a clock that is right to within {} seconds.", crate::hook::WINDOW.get()),
+            ),
+            Self::Repeated => Face::new(409, 1001, "message-repeated", "The message came before").said(
+                "A message with this webhook-id was answered before; an answer is given once.",
+                "Send a new message with a new webhook-id.",
+            ),
+            Self::Unfit(pointer) => {
+                let mut face = Face::new(422, 1001, "unfit-message", "The message does not have what its hook looks for").said(
+                    format!("The signed body has no text or number at {pointer}, where the rules look."),
+                    "Send it there, or change the pointer in [hook.NAME].",
+                );
+                face.pointer = Some(pointer.clone());
+                face
+            }
             Self::Identity(fault) => identity_face(fault),
             Self::UnknownToken => Face::new(401, 1000, "unknown-token", "Invalid API Token").said(
                 "Invalid API Token.",

@@ -20,6 +20,14 @@ pub enum Fault {
     Bearer(BearerError),
     /// The credential is not good. Why is for the log only.
     Auth(Box<AuthError>),
+    /// The signature of a webhook is not good, or there is no hook of this name.
+    Unsigned,
+    /// The signed time of a webhook is too far from the present, by so many seconds.
+    Stale(i64),
+    /// A message whose sender is answered came before.
+    Repeated,
+    /// A signed message does not have what the rules look for, at this place.
+    Unfit(String),
     /// The identity token of a workload is not good.
     Identity(Box<IdentityFault>),
     /// Cloudflare does not know the token that was to be verified there.

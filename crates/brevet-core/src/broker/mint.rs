@@ -167,6 +167,7 @@ fn intent<P: Ports>(
         escapes_books: grant.marks().escapes_books,
         takeover: grant.takeover_reason().map(str::to_owned),
         run: session.caller.run().map(str::to_owned),
+        claims: session.caller.claims(&policy.kept_claims),
         revision: 0,
     }))
 }

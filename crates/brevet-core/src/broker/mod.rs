@@ -7,6 +7,7 @@ mod difference;
 mod face;
 mod fault;
 mod health;
+mod hooks;
 mod identity;
 mod in_force;
 mod memory;
@@ -24,6 +25,7 @@ pub use configure::{Configurer, Pushed, Removal, configurer, lint, push, version
 pub use face::Face;
 pub use fault::{BadRules, Fault, IdentityFault, LeftLeases, NoRules, RequestError};
 pub use health::{AccountHealth, check_parents, readiness};
+pub use hooks::{Heard, KeyState, hear, key_states, receipt_of};
 pub use identity::{KEYS_FRESH, KEYS_STALE, REFETCH};
 pub use in_force::{InForce, LONGEST_WITHOUT_REGISTER, RECHECK, forget, load, take};
 pub use memory::{MOST_VISITS, Memory, VISIT_WINDOW};

@@ -102,6 +102,9 @@ pub trait Ports {
         parents: &Parents,
     ) -> impl Future<Output = Result<Value, Failure>>;
 
+    /// The Worker secret of this name, which the rules name as a hook's.
+    fn hook_secret(&self, name: &str) -> Option<Secret>;
+
     /// Writes a structured line to the log. It must hold no secret.
     fn log(&self, event: &Object);
 }

@@ -31,7 +31,7 @@ pub(super) struct Counted {
 }
 
 /// The journal that tells what concerns no account alone: the first account's.
-fn home(in_force: &InForce) -> Option<TokenOwner> {
+pub(super) fn home(in_force: &InForce) -> Option<TokenOwner> {
     in_force.policy.accounts().next().map(crate::policy::Account::owner)
 }
 
@@ -66,7 +66,7 @@ pub async fn tell_of_refusal<P: Ports>(ports: &P, session: &Session, fault: &Fau
         rules_version: session.in_force.mark.version,
         evidence: match &session.caller {
             Caller::Workload(workload) => Some(session.in_force.policy.evidence(workload)),
-            Caller::Operator { .. } | Caller::Client { .. } => None,
+            Caller::Operator { .. } | Caller::Client { .. } | Caller::Hook { .. } => None,
         },
     };
     let by = Some(session.caller.owner());
@@ -79,6 +79,7 @@ pub async fn tell_of_stranger<P: Ports>(ports: &P, visitor: &Visitor, fault: &Fa
         Fault::Auth(reason) => reason.to_string(),
         Fault::Bearer(_) => fault.face().kind.to_owned(),
         Fault::Identity(fault) => format!("invalid-identity: {}", fault.cause()),
+        Fault::Unsigned => "no hook of this name has this signature".to_owned(),
         _ => return,
     };
     let now = ports.now();

@@ -26,7 +26,8 @@ pub struct Session {
     pub blocked: Option<u32>,
     /// The ledger that was asked last.
     pub asked: Option<TokenOwner>,
-    bearer: Bearer,
+    /// What it showed; none where it is a hook, whose message was checked.
+    bearer: Option<Bearer>,
     /// The bearer's signed token, where it is one.
     signed: Option<Box<SignedJwt>>,
     address: Option<std::net::IpAddr>,
@@ -54,7 +55,22 @@ impl Session {
             _ => None,
         };
         let caller = authenticate(ports, &in_force, &bearer, signed.as_deref(), address)?;
+        let bearer = Some(bearer);
         Ok(Self { signed, in_force, caller, allowance: None, blocked: None, asked: None, bearer, address })
+    }
+
+    /// The session of a hook whose message was checked under these rules.
+    pub(super) fn of_hook(in_force: Rc<InForce>, name: String) -> Self {
+        Self {
+            in_force,
+            caller: Caller::Hook { name },
+            allowance: None,
+            blocked: None,
+            asked: None,
+            bearer: None,
+            signed: None,
+            address: None,
+        }
     }
 
     /// Goes on under rules that a ledger says are in force: the caller must be one under them too.
@@ -62,9 +78,17 @@ impl Session {
     /// # Errors
     /// As [`Session::open`].
     pub fn move_to<P: Ports>(&mut self, ports: &P, mark: RulesMark, json: String) -> Result<(), Fault> {
-        self.in_force = in_force::take(ports, mark, json)?;
-        self.caller =
-            authenticate(ports, &self.in_force, &self.bearer, self.signed.as_deref(), self.address)?;
+        let before = std::mem::replace(&mut self.in_force, in_force::take(ports, mark, json)?);
+        let now = &self.in_force.policy;
+        match (&self.bearer, &self.caller) {
+            (Some(bearer), _) => {
+                self.caller =
+                    authenticate(ports, &self.in_force, bearer, self.signed.as_deref(), self.address)?;
+            }
+            // What was read of the message holds while its hook says the same.
+            (None, Caller::Hook { name }) if now.hook(name) == before.policy.hook(name) => {}
+            (None, _) => return Err(Fault::Ledger(Refusal::RulesDiffer)),
+        }
         Ok(())
     }
 

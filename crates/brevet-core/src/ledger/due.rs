@@ -19,9 +19,11 @@ pub enum Errand {
     Delete,
     /// Find out what became of its create.
     Reconcile,
+    /// Carry out what a hook ordered; the key is its receipt's id.
+    Order,
 }
 
-words!(Errand { Delete = "delete", Reconcile = "reconcile" });
+words!(Errand { Delete = "delete", Reconcile = "reconcile", Order = "order" });
 
 /// One errand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +32,7 @@ pub struct Due {
     pub at: Timestamp,
     /// What.
     pub errand: Errand,
-    /// For which lease.
+    /// For which lease or receipt.
     pub lease: LeaseId,
     /// How often it was tried in vain.
     pub tries: u32,
@@ -64,13 +66,16 @@ impl<S: Sql> Book<S> {
             .map(drop)
     }
 
-    /// Puts off everything that is due at this moment.
+    /// Puts off everything that is due at this moment and has to do with Cloudflare.
     ///
     /// # Errors
     /// The database's.
     pub fn put_all_off(&self, now: Timestamp, at: Timestamp) -> Result<(), SqlError> {
         self.sql()
-            .run("UPDATE due SET at = ? WHERE at <= ?", &[at.unix().into(), now.unix().into()])
+            .run(
+                "UPDATE due SET at = ? WHERE at <= ? AND kind <> 'order'",
+                &[at.unix().into(), now.unix().into()],
+            )
             .map(drop)
     }
 
@@ -82,14 +87,14 @@ impl<S: Sql> Book<S> {
         self.sql().run("DELETE FROM due WHERE key = ?", &[lease.as_str().into()]).map(drop)
     }
 
-    /// What is due at this moment, deletions first, then the oldest first; at most [`MOST_DUE`].
+    /// What is due at this moment, orders and deletions first, then the oldest first; at most [`MOST_DUE`].
     ///
     /// # Errors
     /// The database's.
     pub fn due(&self, now: Timestamp) -> Result<Vec<Due>, SqlError> {
         let rows = self.sql().run(
-            "SELECT at, kind, key, tries FROM due WHERE at <= ? AND kind IN ('delete', 'reconcile')
-             ORDER BY kind <> 'delete', at, key LIMIT ?",
+            "SELECT at, kind, key, tries FROM due WHERE at <= ? AND kind IN ('delete', 'reconcile', 'order')
+             ORDER BY kind <> 'order', kind <> 'delete', at, key LIMIT ?",
             &[now.unix().into(), MOST_DUE.into()],
         )?;
         // What a later build wrote is left to it.
@@ -101,9 +106,10 @@ impl<S: Sql> Book<S> {
     /// # Errors
     /// The database's.
     pub fn next_due(&self) -> Result<Option<Timestamp>, SqlError> {
-        let rows = self
-            .sql()
-            .run("SELECT at FROM due WHERE kind IN ('delete', 'reconcile') ORDER BY at LIMIT 1", &[])?;
+        let rows = self.sql().run(
+            "SELECT at FROM due WHERE kind IN ('delete', 'reconcile', 'order') ORDER BY at LIMIT 1",
+            &[],
+        )?;
         Ok(rows.first().and_then(|row| moment(row.first())))
     }
 }

@@ -23,9 +23,21 @@ pub enum By {
     Template,
     /// Those made for one run.
     Run,
+    /// One, by its id or its token's.
+    Lease,
+    /// Those whose owner had all of these claims: a JSON object of texts.
+    Claims,
 }
 
-words!(By { All = "all", Owner = "owner", Grant = "grant", Template = "template", Run = "run" });
+words!(By {
+    All = "all",
+    Owner = "owner",
+    Grant = "grant",
+    Template = "template",
+    Run = "run",
+    Lease = "lease",
+    Claims = "claims",
+});
 
 impl By {
     const fn condition(self) -> &'static str {
@@ -35,6 +47,13 @@ impl By {
             Self::Grant => "grant_name = ?",
             Self::Template => "template = ?",
             Self::Run => "run = ?",
+            Self::Lease => "?1 IN (id, token_id)",
+            // One claim at least, and none that the lease does not have.
+            Self::Claims => {
+                "?1 <> '{}' AND NOT EXISTS (SELECT 1 FROM json_each(?1) AS wanted WHERE NOT EXISTS (
+                     SELECT 1 FROM json_each(lease.body, '$.claims') AS had
+                     WHERE had.key = wanted.key AND had.value = wanted.value))"
+            }
         }
     }
 }
@@ -111,6 +130,18 @@ impl<S: Sql> Book<S> {
     pub fn lift(&self, id: LeaseId) -> Result<bool, SqlError> {
         let gone = self.sql().run("DELETE FROM freeze WHERE id = ? RETURNING id", &[id.as_str().into()])?;
         Ok(!gone.is_empty())
+    }
+
+    /// The freezes of a selection that hooks set.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn frozen_by_hooks(&self, selection: &Selection) -> Result<Vec<LeaseId>, SqlError> {
+        let rows = self.sql().run(
+            "SELECT id FROM freeze WHERE kind = ? AND value = ? AND json_extract(body, '$.by') LIKE 'hook:%' ORDER BY id",
+            &[selection.by.as_str().into(), selection.value.as_str().into()],
+        )?;
+        rows.iter().map(|row| id_of(row.first())).collect()
     }
 
     /// The freezes that hold now.

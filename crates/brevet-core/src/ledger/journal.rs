@@ -4,6 +4,8 @@
 //! is authenticated together with the one before: an entry that is altered, taken out or put in breaks the
 //! chain for whoever has the pepper.
 
+use serde_json::Value;
+
 use crate::hex;
 use crate::id::{LeaseId, TokenId};
 use crate::json::{from_text, record, to_text};
@@ -28,7 +30,7 @@ pub struct Entry {
     /// When.
     pub at: Timestamp,
     /// What: `created`, `renewed`, `updated`, `rolled`, `revoking`, `stuck`, the word of a lease's end,
-    /// `frozen`, `lifted`, `revoked_many`, `rules_taken`.
+    /// `frozen`, `lifted`, `revoked_many`, `hook_received`, `hook_done`, `rules_taken`.
     pub event: String,
     /// Who did it: an owner, an operator, or `brevet` by itself.
     pub by: String,
@@ -50,6 +52,8 @@ pub struct Entry {
     pub rules_version: Option<u64>,
     /// When its token ends.
     pub expires_on: Option<Timestamp>,
+    /// The claims kept of its owner.
+    pub claims: Option<Value>,
     /// What else there is to say, for people.
     pub detail: Option<String>,
 }
@@ -67,6 +71,7 @@ record!(Entry {
     rule,
     rules_version,
     expires_on,
+    claims,
     detail
 });
 
@@ -86,6 +91,7 @@ impl Entry {
             rule: None,
             rules_version: None,
             expires_on: None,
+            claims: None,
             detail: None,
         }
     }
@@ -102,6 +108,7 @@ impl Entry {
             rule: lease.rule.clone(),
             rules_version: Some(lease.rules_version),
             expires_on: Some(lease.expires_on),
+            claims: lease.claims.clone(),
             ..Self::of(at, event, by)
         }
     }

@@ -111,6 +111,8 @@ pub struct Lease {
     pub takeover: Option<String>,
     /// The run (of a CI job) it was made for.
     pub run: Option<String>,
+    /// The verified claims by which leases are chosen, as an object of texts.
+    pub claims: Option<Value>,
     /// Counts its changes, so that a decision made on an older state is noticed.
     pub revision: u32,
 }
@@ -142,6 +144,7 @@ record!(Lease {
     escapes_books,
     takeover,
     run,
+    claims,
     revision,
 });
 

@@ -12,5 +12,6 @@ pub mod lease;
 pub mod name;
 pub mod office;
 pub mod protocol;
+pub mod receipt;
 pub mod schema;
 pub mod sql;

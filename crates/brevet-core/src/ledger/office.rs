@@ -11,6 +11,7 @@ mod create;
 mod drift;
 mod flush;
 mod hand;
+mod orders;
 mod quota;
 mod rebuild;
 mod refusals;
@@ -80,6 +81,11 @@ pub trait Clock {
     /// Where segments of the journal lie: all keys that begin so, in order.
     fn segment_keys(&self, prefix: &str) -> impl Future<Output = Result<Vec<String>, NotRead>>;
 
+    /// Asks another ledger of this installation, by its name; none where it did not answer.
+    fn ask_ledger(&self, _ledger: &str, _request: &Request) -> impl Future<Output = Option<Answer>> {
+        async { None }
+    }
+
     /// Writes a segment of the journal; tells whether that was done.
     fn keep_segment(&self, key: &str, text: &str) -> impl Future<Output = bool>;
 }
@@ -104,6 +110,13 @@ pub enum Notice {
     Stuck {
         /// The lease.
         lease: LeaseId,
+        /// How often it was tried.
+        tries: u32,
+    },
+    /// What a hook ordered could not be carried out in every ledger yet. It is tried again and again.
+    OrderWaits {
+        /// The receipt.
+        receipt: LeaseId,
         /// How often it was tried.
         tries: u32,
     },
@@ -267,10 +280,13 @@ impl<S: Sql, C: Cloudflare, K: Clock> Office<S, C, K> {
         self.notices.borrow_mut().push(notice);
     }
 
-    /// What grants or widens anything must be decided under the rules in force. Ending a token and
+    /// What grants, widens or stops anything must be decided under the rules in force. Ending a token and
     /// reading need no rules: liveness never depends on them.
     fn differing_rules(&self, request: &Request) -> Result<Option<Answer>, SqlError> {
-        if !matches!(request.operation, Operation::Create { .. } | Operation::Change { .. }) {
+        if !matches!(
+            request.operation,
+            Operation::Create { .. } | Operation::Change { .. } | Operation::Receive(_)
+        ) {
             return Ok(None);
         }
         let Some(mark) = self.book.rules_mark()? else { return Ok(None) };

@@ -13,6 +13,7 @@ use crate::ledger::claim::{Claim, OneUse};
 use crate::ledger::freeze::{Freeze, JobLease, Selection};
 use crate::ledger::journal::{EntryFilter, Kept};
 use crate::ledger::lease::{AsAsked, Lease};
+use crate::ledger::receipt::{Order, Receipt, ReceiptFilter};
 use crate::rulebook::RulesMark;
 use crate::secret::Secret;
 use crate::time::Timestamp;
@@ -136,6 +137,12 @@ pub enum Operation {
     },
     /// Read how far such a job is.
     Job(LeaseId),
+    /// Write a message's receipt, unless there is one of the same message.
+    Receive(Box<Receipt>),
+    /// Carry out what a hook ordered, once.
+    Order(Box<Order>),
+    /// Read receipts, newest first.
+    Receipts(ReceiptFilter),
     /// Read the journal, newest first.
     Journal {
         /// Which entries.
@@ -250,6 +257,15 @@ pub enum Answer {
     Freezes(Vec<Freeze>),
     /// The leases of a job.
     Job(Vec<JobLease>),
+    /// The receipt of a message.
+    Receipt {
+        /// The receipt.
+        receipt: Box<Receipt>,
+        /// Whether it was written now.
+        fresh: bool,
+    },
+    /// Receipts.
+    Receipts(Vec<Receipt>),
     /// Entries of the journal.
     Journal(Vec<Kept>),
     /// Refused by the books.
@@ -372,6 +388,9 @@ variants!(Operation {
     "freezes" => Freezes {},
     "revoke_many" => RevokeMany { job: job, selection: selection, freeze: freeze },
     "job" => Job { 0: job },
+    "receive" => Receive { 0: receipt },
+    "order" => Order { 0: order },
+    "receipts" => Receipts { 0: filter },
     "journal" => Journal { filter: filter, limit: limit },
 });
 variants!(Change {
@@ -399,6 +418,8 @@ variants!(Answer {
     "frozen" => Frozen { 0: freeze },
     "freezes" => Freezes { 0: freezes },
     "job" => Job { 0: leases },
+    "receipt" => Receipt { receipt: receipt, fresh: fresh },
+    "receipts" => Receipts { 0: receipts },
     "journal" => Journal { 0: entries },
     "refused" => Refused { 0: why },
     "failed" => Failed { 0: failure },

@@ -10,7 +10,7 @@
 /// The trigger holds what no interleaving may break, whatever the code above it believes: an ended
 /// lease never lives again, every change counts the revision up, so that a write on a stale copy is
 /// refused, and a lease keeps its owner and its token.
-pub const STEPS: &[&[&str]] = &[LEASES, DUE, SWITCH, CLAIMS, JOURNAL, USED];
+pub const STEPS: &[&[&str]] = &[LEASES, DUE, SWITCH, CLAIMS, JOURNAL, USED, RECEIPTS];
 
 const LEASES: &[&str] = &[
     "CREATE TABLE IF NOT EXISTS lease (
@@ -88,6 +88,20 @@ const CLAIMS: &[&str] = &[
 const USED: &[&str] = &[
     "CREATE TABLE IF NOT EXISTS used (key TEXT PRIMARY KEY, until INTEGER NOT NULL, claim TEXT) WITHOUT ROWID",
     "CREATE INDEX IF NOT EXISTS used_by_time ON used (until)",
+];
+
+/// The key is what a message is known by when it comes again.
+const RECEIPTS: &[&str] = &[
+    "CREATE TABLE IF NOT EXISTS receipt (
+        seq INTEGER PRIMARY KEY,
+        id TEXT NOT NULL UNIQUE,
+        key TEXT NOT NULL UNIQUE,
+        hook TEXT NOT NULL,
+        until INTEGER NOT NULL,
+        body TEXT NOT NULL
+    )",
+    "CREATE INDEX IF NOT EXISTS receipt_by_end ON receipt (until)",
+    "CREATE INDEX IF NOT EXISTS receipt_by_hook ON receipt (hook, seq)",
 ];
 
 /// Entries are never changed: the triggers hold that against a defect of ours. Whoever can alter the

@@ -18,7 +18,7 @@ pub enum Claim {
 }
 
 impl Claim {
-    fn of(value: &Value) -> Option<Self> {
+    pub(crate) fn of(value: &Value) -> Option<Self> {
         match value {
             Value::Array(members) => members.iter().map(text_of).collect::<Option<Vec<_>>>().map(Self::List),
             scalar => text_of(scalar).map(Self::Text),

@@ -3,8 +3,11 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use serde_json::{Map, Value};
+
 use super::{Policy, Workload};
 use crate::bearer::Bearer;
+use crate::hook::MOST_TEXT;
 use crate::rules::document::Powers;
 use crate::secret::{Secret, SecretDigest};
 use crate::sorted::in_order;
@@ -28,6 +31,11 @@ pub enum Caller {
         /// Its name.
         name: String,
     },
+    /// A hook of the rules, by a message that it signed.
+    Hook {
+        /// Its name.
+        name: String,
+    },
     /// A workload that an issuer of the rules vouches for.
     Workload(Box<Workload>),
 }
@@ -38,11 +46,12 @@ impl Caller {
         Self::Operator { name: ROOT.to_owned(), powers: Powers::ALL }
     }
 
-    /// Whose its leases are: `operator:<name>`, `client:<name>` or what [`Workload::owner`] says.
+    /// Whose its leases are: `operator:<name>`, `client:<name>`, `hook:<name>` or what [`Workload::owner`] says.
     pub fn owner(&self) -> String {
         match self {
             Self::Operator { name, .. } => format!("operator:{name}"),
             Self::Client { name } => format!("client:{name}"),
+            Self::Hook { name } => format!("hook:{name}"),
             Self::Workload(workload) => workload.owner().to_owned(),
         }
     }
@@ -50,7 +59,7 @@ impl Caller {
     /// Its name, for people.
     pub fn label(&self) -> &str {
         match self {
-            Self::Operator { name, .. } | Self::Client { name } => name,
+            Self::Operator { name, .. } | Self::Client { name } | Self::Hook { name } => name,
             Self::Workload(workload) => workload.identity().subject(),
         }
     }
@@ -69,7 +78,7 @@ impl Caller {
     pub fn powers(&self) -> Powers {
         match self {
             Self::Operator { powers, .. } => *powers,
-            Self::Client { .. } | Self::Workload(_) => Powers::default(),
+            Self::Client { .. } | Self::Hook { .. } | Self::Workload(_) => Powers::default(),
         }
     }
 
@@ -77,8 +86,22 @@ impl Caller {
     pub fn run(&self) -> Option<&str> {
         match self {
             Self::Workload(workload) => workload.run(),
-            Self::Operator { .. } | Self::Client { .. } => None,
+            Self::Operator { .. } | Self::Client { .. } | Self::Hook { .. } => None,
         }
+    }
+
+    /// Of these claims those that it has, as an object of texts; none where it has none of them.
+    pub fn claims(&self, names: &[String]) -> Option<Value> {
+        let Self::Workload(workload) = self else { return None };
+        let claims = workload.identity().claims();
+        let mut kept = Map::new();
+        for name in names {
+            // What is longer no hook can name.
+            if let Some(text) = claims.text(name).filter(|text| text.len() <= MOST_TEXT) {
+                kept.insert(name.clone(), Value::from(text));
+            }
+        }
+        (!kept.is_empty()).then_some(Value::Object(kept))
     }
 }
 

@@ -72,12 +72,12 @@ impl Policy {
                 let question = self.question(ask, Strangers::Keep, now)?;
                 self.decide_for_operator(caller, &question)
             }
-            Caller::Client { name } => {
+            Caller::Client { name } | Caller::Hook { name } => {
                 let unknown = |wanted: Option<&str>| match wanted {
                     Some(wanted) => Denial::UnknownGrant { name: wanted.to_owned() },
                     None => Denial::NoGrant,
                 };
-                self.decide_by_grants(caller, self.grants_of_client(name).collect(), ask, now, &unknown)
+                self.decide_by_grants(caller, self.grants_named(caller, name), ask, now, &unknown)
             }
             Caller::Workload(workload) => {
                 let unknown = |wanted: Option<&str>| self.no_such_grant(workload, wanted);

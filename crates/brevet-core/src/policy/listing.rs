@@ -15,10 +15,13 @@ impl Policy {
                 powers.words().for_each(|word| words.push(word));
                 told.put("powers", &words);
             }
-            Caller::Client { name } => {
-                told.text("kind", "client").text("name", name).text("owner", &caller.owner());
+            Caller::Client { name } | Caller::Hook { name } => {
+                let kind = if matches!(caller, Caller::Hook { .. }) { "hook" } else { "client" };
+                told.text("kind", kind).text("name", name).text("owner", &caller.owner());
                 let mut grants = List::new();
-                self.grants_of_client(name).for_each(|grant| grants.push(&self.tell_grant(grant, caller)));
+                self.grants_named(caller, name)
+                    .into_iter()
+                    .for_each(|grant| grants.push(&self.tell_grant(grant, caller)));
                 told.put("grants", &grants);
             }
             Caller::Workload(workload) => {

@@ -26,6 +26,7 @@ use crate::catalogue::Catalogue;
 use crate::cloudflare::TokenOwner;
 use crate::condition::Condition;
 use crate::guardrail::{BrevetZone, Host};
+use crate::hook::Hook;
 use crate::id::{AccountId, UserId, ZoneId};
 use crate::oidc::IssuerSpec;
 use crate::rules::document::{Operations, Pattern, Source};
@@ -72,6 +73,10 @@ pub struct Policy {
     pub(crate) issuers: Vec<IssuerSpec>,
     /// Issuer → its grants, by their place among all, ascending.
     pub(crate) grants_of_issuers: SortedMap<String, Vec<usize>>,
+    /// By name.
+    pub(crate) hooks: SortedMap<String, Hook>,
+    /// The claims that leases keep of their owner.
+    pub(crate) kept_claims: Vec<String>,
 }
 
 /// A zone that the rules name.
@@ -161,6 +166,16 @@ impl Policy {
             [only] => Some(only),
             _ => None,
         }
+    }
+
+    /// The hook of this name.
+    pub fn hook(&self, name: &str) -> Option<&Hook> {
+        self.hooks.get(name)
+    }
+
+    /// Every hook, by name.
+    pub fn hooks(&self) -> impl Iterator<Item = (&String, &Hook)> {
+        self.hooks.iter()
     }
 
     /// The permission groups that are known.
@@ -258,10 +273,14 @@ impl Policy {
         Denial::ParameterRefused { name: "account", value }
     }
 
-    /// A client's grants, in byte order of their names.
-    pub(crate) fn grants_of_client(&self, name: &str) -> impl Iterator<Item = &GrantEntry> {
+    /// The grants of a client or hook, in byte order of their names.
+    pub(crate) fn grants_named(&self, caller: &Caller, name: &str) -> Vec<&GrantEntry> {
+        if matches!(caller, Caller::Hook { .. }) {
+            let of_hook = |grant: &&GrantEntry| matches!(&grant.from, Source::Hook(hook) if hook == name);
+            return self.grants.iter().filter(of_hook).collect();
+        }
         let places = self.clients.get(name).map_or(&[][..], |client| &client.grants);
-        places.iter().filter_map(|at| self.grants.get(*at))
+        places.iter().filter_map(|at| self.grants.get(*at)).collect()
     }
 }
 

@@ -42,7 +42,7 @@ impl Line {
             Caller::Workload(workload) => {
                 workload.identity().claims().get(claim).is_some_and(|claim| claim.fits(said))
             }
-            Caller::Operator { .. } | Caller::Client { .. } => false,
+            Caller::Operator { .. } | Caller::Client { .. } | Caller::Hook { .. } => false,
         }
     }
 }

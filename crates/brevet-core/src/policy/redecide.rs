@@ -116,14 +116,16 @@ impl Policy {
                 }
                 None
             }
-            Caller::Client { .. } | Caller::Workload(_) => {
+            Caller::Client { .. } | Caller::Hook { .. } | Caller::Workload(_) => {
                 if caller.owner() != held.owner {
                     return Err(Denial::NotTheOwner);
                 }
                 // The lease of a client or workload always has a grant; one without is nobody's to change.
                 let grant = held.grant.ok_or(Denial::NotTheOwner)?;
                 let entry = match caller {
-                    Caller::Client { name } => self.grants_of_client(name).find(|entry| entry.name == grant),
+                    Caller::Client { name } | Caller::Hook { name } => {
+                        self.grants_named(caller, name).into_iter().find(|entry| entry.name == grant)
+                    }
                     Caller::Workload(workload) => {
                         self.grants_of_workload(workload).find(|entry| entry.name == grant)
                     }

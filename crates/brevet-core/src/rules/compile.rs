@@ -8,13 +8,14 @@ use super::document::{
     Choice, ClientRule, DEFAULT_TEMPLATE_MAX_TTL, DEFAULT_TEMPLATE_TTL, Document, GrantRule, IssuerRule,
     LineRule, Pattern, Source, TemplateRule, ZoneChoice,
 };
-use super::finding::{Finding, Problem};
+use super::finding::{Finding, HookProblem, Problem};
 use super::reader::Findings;
 use super::traps;
 use super::{example, words};
 use crate::catalogue::Catalogue;
 use crate::cloudflare::TokenOwner;
 use crate::guardrail::{self, BrevetZone, Facts};
+use crate::hook::Scheme;
 use crate::oidc::IssuerSpec;
 use crate::policy::{
     Account, Bounds, Client, GrantEntry, Holder, Line, Policy, Secrets, ZoneBounds, ZoneRef,
@@ -49,11 +50,12 @@ pub fn lint(value: &Value) -> Vec<Finding> {
 ///
 /// # Errors
 /// All that is wrong, errors first.
-pub fn compile(document: Document) -> Result<(Policy, Vec<Finding>), Vec<Finding>> {
+pub fn compile(mut document: Document) -> Result<(Policy, Vec<Finding>), Vec<Finding>> {
     let mut out = Findings::default();
     let catalogue = catalogue(&document, &mut out);
     let templates = templates(&document, &catalogue, &mut out);
     let mut policy = skeleton(&document, catalogue, templates, &mut out);
+    hooks(&mut policy, &mut document, &mut out);
     for (name, rule) in document.grants {
         let entry = grant(&policy, &name, rule, &mut out);
         let at = policy.grants.len();
@@ -67,7 +69,11 @@ pub fn compile(document: Document) -> Result<(Policy, Vec<Finding>), Vec<Finding
                 Some(grants) => grants.push(at),
                 None => drop(policy.grants_of_issuers.insert(issuer.clone(), vec![at])),
             },
-            Source::Hook(_) => {}
+            Source::Hook(hook) => {
+                if policy.hooks.get(hook).is_none_or(|hook| !hook.replies()) {
+                    out.warning(format!("/grant/{name}/from"), Problem::Hook(HookProblem::Silent));
+                }
+            }
         }
         policy.grants.push(entry);
     }
@@ -190,7 +196,27 @@ fn skeleton(
         grants: Vec::with_capacity(document.grants.len()),
         issuers: issuers(document),
         grants_of_issuers: SortedMap::new(),
+        kept_claims: Vec::new(),
+        hooks: SortedMap::new(),
     }
+}
+
+/// Takes the hooks over. Leases keep the claims by which hooks choose, and the two ids of the place that code
+/// comes from, so that a hook that is written later finds the leases from before it.
+fn hooks(policy: &mut Policy, document: &mut Document, out: &mut Findings) {
+    policy.hooks = std::mem::take(&mut document.hooks);
+    let mut kept = vec!["repository_id".to_owned(), "project_id".to_owned()];
+    for (name, hook) in policy.hooks.iter() {
+        let mut unsigned = hook.when.is_empty();
+        for set in &hook.when {
+            unsigned |= !set.keys().any(|name| name.starts_with('/'));
+        }
+        if unsigned && hook.scheme == Scheme::Github {
+            out.warning(format!("/hook/{name}"), Problem::Hook(HookProblem::EventUnsigned));
+        }
+        hook.add_claims(&mut kept);
+    }
+    policy.kept_claims = kept;
 }
 
 fn issuers(document: &Document) -> Vec<IssuerSpec> {

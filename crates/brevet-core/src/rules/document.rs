@@ -8,6 +8,7 @@ use ipnet::IpNet;
 use crate::catalogue::{Group, Scope};
 use crate::cloudflare::TokenOwner;
 use crate::condition::Condition;
+use crate::hook::Hook;
 use crate::id::{AccountId, ZoneId};
 use crate::oidc::Algorithm;
 use crate::secret::SecretDigest;
@@ -41,6 +42,9 @@ pub const MAX_OPERATORS: usize = 100;
 
 /// The most issuers.
 pub const MAX_ISSUERS: usize = 50;
+
+/// The most hooks.
+pub const MAX_HOOKS: usize = 100;
 
 /// The most permission groups that the rules add to the built-in table.
 pub const MAX_GROUPS: usize = 200;
@@ -102,6 +106,8 @@ pub struct Document {
     pub clients: SortedMap<String, ClientRule>,
     /// `[issuer.NAME]`.
     pub issuers: SortedMap<String, IssuerRule>,
+    /// `[hook.NAME]`.
+    pub hooks: SortedMap<String, Hook>,
     /// `[grant.NAME]`.
     pub grants: SortedMap<String, GrantRule>,
 }
@@ -271,7 +277,7 @@ pub enum Source {
     Client(String),
     /// Workloads whose identity an issuer of the rules signs.
     Issuer(String),
-    /// A signed webhook. Hooks come with a later version; the name is kept.
+    /// A hook of the rules, whose sender signs.
     Hook(String),
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::json::Object;
 
 use super::document::{MAX_LIFETIME, MAX_REASON_BYTES, VERSION};
-use super::finding::{Finding, PatternProblem, Problem, Section, Severity, UrlProblem};
+use super::finding::{Finding, HookProblem, PatternProblem, Problem, Section, Severity, UrlProblem};
 use super::source_map::SourceMap;
 
 impl fmt::Display for Severity {
@@ -81,6 +81,43 @@ impl PatternProblem {
     }
 }
 
+impl HookProblem {
+    fn message(self) -> &'static str {
+        match self {
+            Self::When => "a condition is on \"event\" or on a place in the body like \"/action\"",
+            Self::Pointer => "this is no JSON pointer (RFC 6901)",
+            Self::NoAction => "this hook does nothing",
+            Self::Actions => "these do not go together in one hook",
+            Self::ReplyWithoutTime => "this hook answers a sender that does not sign the time",
+            Self::Target => "it is not clear what this is about",
+            Self::EventUnsigned => {
+                "GitHub does not sign the name of the event, and nothing of the body is looked at"
+            }
+            Self::Silent => "this hook makes no tokens",
+        }
+    }
+
+    fn help(self) -> &'static str {
+        match self {
+            Self::When => "Write when = [{ event = \"NAME\", \"/place/in/body\" = \"VALUE\" }].",
+            Self::Pointer => "Begin it with / and write ~ as ~0 and / within a name as ~1.",
+            Self::NoAction | Self::Actions => {
+                "Write revoke, freeze (or both), or unfreeze; or reply = true and one of verify, create, roll and revoke."
+            }
+            Self::ReplyWithoutTime => {
+                "Write scheme = \"standard-webhooks\": else whoever kept a message could send it again for its answer."
+            }
+            Self::Target => {
+                "Name claims, like { repository_id = \"/repository/id\" }, or exactly one of lease, owner, grant, template, run and all = true; to freeze, grant or all = true."
+            }
+            Self::EventUnsigned => {
+                "Add a place of the body that tells this event from others, like \"/action\" = \"created\"."
+            }
+            Self::Silent => "Write reply = true and create on the hook, or take this grant out.",
+        }
+    }
+}
+
 fn suggested(suggestion: Option<&String>, or_else: &str) -> String {
     suggestion.map_or_else(|| or_else.to_owned(), |name| format!("Did you mean \"{name}\"?"))
 }
@@ -126,8 +163,8 @@ impl fmt::Display for Problem {
             Self::ZoneOfUser => f.write_str("a zone belongs to an account, and this is a user"),
             Self::Group(error) => write!(f, "{error}"),
             Self::Placeholder { expected } => write!(f, "only \"{expected}\" belongs here"),
-            Self::From => f.write_str("a grant is from exactly one client or issuer"),
-            Self::WhenWithoutClaims => f.write_str("a client has no claims to compare"),
+            Self::From => f.write_str("a grant is from exactly one client, issuer or hook"),
+            Self::WhenWithoutClaims => f.write_str("only workloads have claims to compare"),
             Self::EveryWorkload => f.write_str("this grant takes every workload of its issuer"),
             Self::NameOnly => f.write_str(
                 "this set has no claim that ends in _id: whoever registers the names anew fits it",
@@ -135,6 +172,7 @@ impl fmt::Display for Problem {
             Self::MapWithoutClaims => f.write_str("a client has no claims to look up in a map"),
             Self::Trap(trap) => f.write_str(trap.says()),
             Self::TwoMaps => f.write_str("account and zone are both looked up by a claim"),
+            Self::Hook(problem) => f.write_str(problem.message()),
             Self::Reason => {
                 write!(f, "a reason of 1 to {MAX_REASON_BYTES} printable characters belongs here")
             }
@@ -200,6 +238,8 @@ impl Problem {
             Self::WhenWithoutClaims | Self::EveryWorkload | Self::NameOnly => "when",
             Self::Trap(_) => "trap",
             Self::MapWithoutClaims | Self::TwoMaps => "map",
+            Self::Hook(HookProblem::When | HookProblem::EventUnsigned) => "when",
+            Self::Hook(_) => "hook",
             Self::Reason => "reason",
             Self::Template(_) => "template",
             Self::HostsBrevet { .. } | Self::UnknownBrevetZone { .. } => "brevet-zone",
@@ -238,6 +278,7 @@ impl Problem {
             }
             Self::TooLongSpan { .. } => return format!("No token may live longer than {MAX_LIFETIME}."),
             Self::Url(problem) => problem.help(),
+            Self::Hook(problem) => problem.help(),
             Self::WrongKind { .. } => "See docs/brevet.schema.json for what belongs here.",
             Self::Reserved { .. } => "Take it out until a version of Brevet knows it.",
             Self::TooMany { .. } => "Take some out; the bound keeps every decision fast.",
@@ -252,7 +293,7 @@ impl Problem {
                 "Run `brevet client new NAME`, which prints the digest and shows the secret once."
             }
             Self::SecretName { .. } => {
-                "Parent tokens are in secrets like CLOUDFLARE_API_TOKEN, and no rule may name another secret."
+                "Parent tokens are in secrets like CLOUDFLARE_API_TOKEN, keys of hooks in secrets like HOOK_GITHUB; no rule may name another secret."
             }
             Self::Taken { .. } => "Choose another name.",
             Self::Condition(_) => "Write a list of networks like [\"203.0.113.0/24\"].",
@@ -266,8 +307,8 @@ impl Problem {
             Self::UserHostsNothing => "Take hosts_brevet out here, and write it on the accounts.",
             Self::ZoneOfUser => "Name the account that has the zone.",
             Self::Group(_) => "See the permission groups that Brevet knows with GET /v1/permission-groups.",
-            Self::From => "Write from = { client = \"NAME\" } or from = { issuer = \"NAME\" }.",
-            Self::WhenWithoutClaims => "Take when out; a client is known by its secret alone.",
+            Self::From => "Write from = { client = \"NAME\" }, { issuer = \"NAME\" } or { hook = \"NAME\" }.",
+            Self::WhenWithoutClaims => "Take when out; the conditions of a hook stand in [hook.NAME].",
             Self::NameOnly => {
                 "Add repository_id = \"…\" to the set; the id of a repository is never given twice."
             }

@@ -105,6 +105,10 @@ pub enum Section {
     Issuer,
     /// `[operator.NAME]`.
     Operator,
+    /// `[hook.NAME]`.
+    Hook,
+    /// `[grant.NAME]`.
+    Grant,
 }
 
 impl fmt::Display for Section {
@@ -116,6 +120,8 @@ impl fmt::Display for Section {
             Self::Client => "client",
             Self::Issuer => "issuer",
             Self::Operator => "operator",
+            Self::Hook => "hook",
+            Self::Grant => "grant",
         })
     }
 }
@@ -150,6 +156,27 @@ pub enum PatternProblem {
     OnlyStar,
     /// Empty, too long, or with control characters.
     Text,
+}
+
+/// What is wrong with a hook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HookProblem {
+    /// A condition on something that is neither `event` nor a place in the body.
+    When,
+    /// No JSON pointer where there should be one.
+    Pointer,
+    /// It does nothing.
+    NoAction,
+    /// It does several things, or `reply` does not go with what it does.
+    Actions,
+    /// It answers a sender that signs no time.
+    ReplyWithoutTime,
+    /// It does not say in one way what it is about.
+    Target,
+    /// It goes by the name of an event that is not signed, and by nothing else.
+    EventUnsigned,
+    /// A grant to a hook that makes no tokens.
+    Silent,
 }
 
 /// The problems there are. Each carries what it was found from.
@@ -285,6 +312,8 @@ pub enum Problem {
     TwoMaps,
     /// A set of claims that takes more, or less, than it seems to.
     Trap(Trap),
+    /// Something of a hook.
+    Hook(HookProblem),
     /// `accept_takeover` without a reason of printable characters.
     Reason,
     /// A template that cannot be made.

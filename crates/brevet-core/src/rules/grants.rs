@@ -64,13 +64,15 @@ pub(super) fn grant(field: &Field<'_>, names: &Names<'_>, out: &mut Findings) ->
         field.checked(good.then(|| reason.to_owned()).ok_or(Problem::Reason), out)
     });
     let when = flat(when)?.unwrap_or_default();
-    if let (Some(Source::Client(_)), Some(lines)) = (&from, &lines)
+    if let (Some(Source::Client(_) | Source::Hook(_)), Some(lines)) = (&from, &lines)
         && lines.iter().any(|line| is_map(&line.account) || is_map_of_zones(&line.zone))
     {
         out.error(table.at("allow"), Problem::MapWithoutClaims);
     }
     match (&from, when.is_empty()) {
-        (Some(Source::Client(_)), false) => out.error(table.at("when"), Problem::WhenWithoutClaims),
+        (Some(Source::Client(_) | Source::Hook(_)), false) => {
+            out.error(table.at("when"), Problem::WhenWithoutClaims)
+        }
         // Told beside errors here; where there are none, it is told when the rules are compiled.
         (Some(Source::Issuer(_)), true) => out.warning(&*table.pointer, Problem::EveryWorkload),
         _ => {}
@@ -91,15 +93,17 @@ pub(super) fn grant(field: &Field<'_>, names: &Names<'_>, out: &mut Findings) ->
 }
 
 fn source(field: &Field<'_>, names: &Names<'_>, out: &mut Findings) -> Option<Source> {
-    let table = field.table(&["client", "issuer"], &["hook"], out)?;
-    match (table.get("client"), table.get("issuer")) {
-        (Some(field), None) => {
+    let table = field.table(&["client", "issuer", "hook"], &[], out)?;
+    match (table.get("client"), table.get("issuer"), table.get("hook")) {
+        (Some(field), None, None) => {
             names.resolve(Section::Client, &field, out).map(|name| Source::Client(name.to_owned()))
         }
-        (None, Some(field)) => {
+        (None, Some(field), None) => {
             names.resolve(Section::Issuer, &field, out).map(|name| Source::Issuer(name.to_owned()))
         }
-        (None, None) if table.get("hook").is_some() => None,
+        (None, None, Some(field)) => {
+            names.resolve(Section::Hook, &field, out).map(|name| Source::Hook(name.to_owned()))
+        }
         _ => {
             out.error(&*field.pointer, Problem::From);
             None
@@ -107,7 +111,7 @@ fn source(field: &Field<'_>, names: &Names<'_>, out: &mut Findings) -> Option<So
     }
 }
 
-fn sets(field: &Field<'_>, out: &mut Findings) -> Option<Vec<SortedMap<String, Pattern>>> {
+pub(super) fn sets(field: &Field<'_>, out: &mut Findings) -> Option<Vec<SortedMap<String, Pattern>>> {
     let fields = field.list(MAX_CLAIMS, out)?;
     let count = fields.len();
     let sets: Vec<_> = fields.iter().filter_map(|field| claims(field, out)).collect();

@@ -12,6 +12,7 @@ pub mod example;
 mod explain;
 mod finding;
 mod grants;
+mod hooks;
 mod names;
 mod reader;
 mod sections;
@@ -21,7 +22,7 @@ mod words;
 
 pub use compile::{compile, development_only, is_example, lint};
 pub use document::Document;
-pub use finding::{Finding, Kind, PatternProblem, Problem, Section, Severity, Trap, UrlProblem};
+pub use finding::{Finding, HookProblem, Kind, PatternProblem, Problem, Section, Severity, Trap, UrlProblem};
 pub use sections::read;
 pub use source_map::{MAX_ENTRIES, Place, SourceMap, SourceMapError};
 

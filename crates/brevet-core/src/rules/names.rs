@@ -26,6 +26,8 @@ fn key(section: Section) -> &'static str {
         Section::Client => "client",
         Section::Issuer => "issuer",
         Section::Operator => "operator",
+        Section::Hook => "hook",
+        Section::Grant => "grant",
     }
 }
 

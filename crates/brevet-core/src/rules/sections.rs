@@ -7,11 +7,12 @@ use serde_json::Value;
 
 use super::document::{
     AccountRule, ClientRule, Document, Installation, IssuerRule, MAX_ACCOUNTS, MAX_CLIENTS, MAX_DIGESTS,
-    MAX_GRANTS, MAX_GROUPS, MAX_INSTALL_BYTES, MAX_ISSUERS, MAX_LIFETIME, MAX_OPERATORS, MAX_TEMPLATES,
-    MAX_ZONES, OperatorRule, Pattern, Powers, TemplateRule, VERSION, ZoneRule,
+    MAX_GRANTS, MAX_GROUPS, MAX_HOOKS, MAX_INSTALL_BYTES, MAX_ISSUERS, MAX_LIFETIME, MAX_OPERATORS,
+    MAX_TEMPLATES, MAX_ZONES, OperatorRule, Pattern, Powers, TemplateRule, VERSION, ZoneRule,
 };
 use super::finding::{Finding, Problem, Section};
 use super::grants;
+use super::hooks;
 use super::names::Names;
 use super::reader::{Field, Findings, Table};
 use super::words;
@@ -25,11 +26,13 @@ use crate::secret::SecretDigest;
 use crate::template::{MAX_ROWS, Parameter};
 
 /// The sections there are.
-const SECTIONS: &[&str] =
-    &["version", "brevet", "account", "zone", "group", "template", "operator", "issuer", "client", "grant"];
+const SECTIONS: &[&str] = &[
+    "version", "brevet", "account", "zone", "group", "template", "operator", "issuer", "client", "hook",
+    "grant",
+];
 
 /// The sections of later versions.
-const RESERVED_SECTIONS: &[&str] = &["hook", "rotation", "endpoint", "destination"];
+const RESERVED_SECTIONS: &[&str] = &["rotation", "endpoint", "destination"];
 
 /// The words for the two families.
 const FAMILIES: &[&str] = &["account", "user"];
@@ -92,6 +95,8 @@ fn document(root: &Field<'_>, out: &mut Findings) -> Option<Document> {
     distinct_secrets(&operators, &clients, out);
     let issuers =
         entries(&table, "issuer", MAX_ISSUERS, words::common_name, out, |_, field, out| issuer(field, out));
+    let read_hook = |_: &str, field: &Field<'_>, out: &mut Findings| hooks::hook(field, &names, out);
+    let hooks = entries(&table, "hook", MAX_HOOKS, words::common_name, out, read_hook);
     let read_grant = |_: &str, field: &Field<'_>, out: &mut Findings| grants::grant(field, &names, out);
     let grants = entries(&table, "grant", MAX_GRANTS, words::common_name, out, read_grant);
     Some(Document {
@@ -103,6 +108,7 @@ fn document(root: &Field<'_>, out: &mut Findings) -> Option<Document> {
         operators,
         clients,
         issuers,
+        hooks,
         grants,
     })
 }

@@ -54,14 +54,22 @@ fn host(text: &str) -> bool {
 /// The name of a Worker secret with a parent token. Brevet's own secrets have another prefix, so that
 /// no rule can send one of them to the Cloudflare API.
 pub(super) fn parent_secret(text: &str) -> Result<String, Problem> {
-    const PREFIX: &str = "CLOUDFLARE_";
-    let good = text.strip_prefix(PREFIX).is_some_and(|rest| {
+    secret(text, "CLOUDFLARE_")
+}
+
+/// The name of a Worker secret with the key of a hook.
+pub(super) fn hook_secret(text: &str) -> Result<String, Problem> {
+    secret(text, "HOOK_")
+}
+
+fn secret(text: &str, prefix: &'static str) -> Result<String, Problem> {
+    let good = text.strip_prefix(prefix).is_some_and(|rest| {
         !rest.is_empty() && rest.bytes().all(|byte| matches!(byte, b'A'..=b'Z' | b'0'..=b'9' | b'_'))
     });
     if good && text.len() <= MAX_SECRET_NAME_BYTES && text != API_BASE_VARIABLE {
         Ok(text.to_owned())
     } else {
-        Err(Problem::SecretName { prefix: PREFIX })
+        Err(Problem::SecretName { prefix })
     }
 }
 
@@ -139,6 +147,12 @@ pub(super) fn claim(text: &str) -> Result<String, Problem> {
     let letters = text.bytes().all(|byte| byte.is_ascii_graphic());
     let good = !text.is_empty() && text.len() <= MAX_CLAIM_BYTES && letters;
     if good { Ok(text.to_owned()) } else { Err(Problem::Pattern(PatternProblem::Text)) }
+}
+
+/// A JSON pointer (RFC 6901).
+pub(super) fn is_pointer(text: &str) -> bool {
+    let escapes = text.split('~').skip(1).all(|after| after.starts_with(['0', '1']));
+    text.starts_with('/') && text.len() <= MAX_CLAIM_BYTES && escapes && !text.chars().any(char::is_control)
 }
 
 /// What a claim is compared with. A `*` may only end it, and never on a claim that names an id: an id

@@ -18,6 +18,7 @@ mod creating;
 mod flush;
 mod interleavings;
 mod journal;
+mod orders;
 mod ownership;
 mod protocol;
 mod quota;

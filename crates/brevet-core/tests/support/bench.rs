@@ -240,6 +240,7 @@ pub(crate) fn intent(number: u8, owner: &str, now: Timestamp) -> Lease {
         escapes_books: false,
         takeover: None,
         run: None,
+        claims: None,
         revision: 0,
     }
 }

@@ -111,6 +111,9 @@ impl<S: Sql, C: Cloudflare, K: Clock> Hand<'_, S, C, K> {
     /// Runs one errand and writes down what came of it. Where Cloudflare limits us, tells for how long.
     async fn run(&self, due: &Due, parents: Option<&Parents>) -> Result<Option<Seconds>, SqlError> {
         let lease = due.lease;
+        if due.errand == Errand::Order {
+            return self.carry_out(lease, due.tries).await.map(|()| None);
+        }
         let outcome = match parents {
             Some(parents) => self.attempt(due, parents).await,
             // Every mint keeps them; a book from before that waits for the next tick of the cron.
@@ -161,7 +164,7 @@ impl<S: Sql, C: Cloudflare, K: Clock> Hand<'_, S, C, K> {
                 Ok(()) => self.finish(lease.id, End::Revoked).map(|_| Outcome::Done),
                 Err(failure) => Ok(Outcome::Failed(failure)),
             },
-            (None, Errand::Delete | Errand::Reconcile) => self.look_for(&lease, parents).await,
+            (None, _) => self.look_for(&lease, parents).await,
         }
     }
 
@@ -178,6 +181,10 @@ impl<S: Sql, C: Cloudflare, K: Clock> Hand<'_, S, C, K> {
 }
 
 /// The wait after so many failures before this one, in seconds.
+pub(super) fn pause_after(tries: u32) -> Seconds {
+    Seconds::of(pause(tries))
+}
+
 fn pause(tries: u32) -> u32 {
     FIRST_PAUSE.get().saturating_mul(1_u32.checked_shl(tries).unwrap_or(u32::MAX)).min(LONGEST_PAUSE)
 }

@@ -113,6 +113,8 @@ impl<S: Sql, C: Cloudflare, K: Clock> Hand<'_, S, C, K> {
             | Operation::Rebuild { .. }
             | Operation::Refused(_)
             | Operation::Strangers(_)
+            | Operation::Order(_)
+            | Operation::Receipts(_)
                 if owner.is_some() =>
             {
                 Ok(Answer::Refused(Refusal::NotFound))
@@ -145,6 +147,13 @@ impl<S: Sql, C: Cloudflare, K: Clock> Hand<'_, S, C, K> {
                 self.revoke_many(job, &selection, freeze.as_ref())
             }
             Operation::Job(job) => self.job(job),
+            // A hook has receipts of its own only.
+            Operation::Receive(receipt) if owner != Some(&*format!("hook:{}", receipt.hook)) => {
+                Ok(Answer::Refused(Refusal::NotFound))
+            }
+            Operation::Receive(receipt) => self.receive(receipt),
+            Operation::Order(order) => self.order(&order),
+            Operation::Receipts(filter) => self.receipts(&filter),
             Operation::TakeRules { json } => self.take_rules(&request.rules, &json),
             Operation::CheckParents(parents) => {
                 // This comes with every tick of the cron: a lost alarm is lost for so long at most.

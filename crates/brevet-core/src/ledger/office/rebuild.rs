@@ -188,6 +188,7 @@ impl<S: Sql, C: Cloudflare, K: Clock> Hand<'_, S, C, K> {
             escapes_books: true,
             takeover: None,
             run: None,
+            claims: told.and_then(|entry| entry.claims.clone()),
             revision: 0,
         };
         lease.take_view(view, now);

@@ -112,7 +112,8 @@ fn every_problem() -> Vec<Row> {
             "allow line of a grant",
         ),
         (Problem::NameOnly, "when", "registers the names anew", "repository_id"),
-        (Problem::From, "from", "exactly one client or issuer", "from = { client"),
+        (Problem::From, "from", "exactly one client, issuer or hook", "from = { client"),
+        (Problem::WhenWithoutClaims, "when", "only workloads", "Take when out"),
         (Problem::MapWithoutClaims, "map", "no claims to look up", "a list of names"),
         (Problem::TwoMaps, "map", "both looked up", "leave account out"),
         (Problem::Trap(Trap::PrivilegedEvent), "trap", "what strangers send", "another event"),
@@ -120,8 +121,15 @@ fn every_problem() -> Vec<Row> {
         (Problem::Trap(Trap::Subject), "trap", "written otherwise", "repository_id"),
         (Problem::Trap(Trap::Workflow), "trap", "exact ref", "name.yml@refs/heads/main"),
         (Problem::Trap(Trap::AnyRefType), "trap", "tag can have", "ref_type"),
-        (Problem::WhenWithoutClaims, "when", "no claims", "Take when out"),
         (Problem::EveryWorkload, "when", "every workload", "Add when"),
+        (Problem::Hook(HookProblem::When), "when", "place in the body", "event = "),
+        (Problem::Hook(HookProblem::Pointer), "hook", "no JSON pointer", "~0"),
+        (Problem::Hook(HookProblem::NoAction), "hook", "does nothing", "reply = true"),
+        (Problem::Hook(HookProblem::Actions), "hook", "do not go together", "reply = true"),
+        (Problem::Hook(HookProblem::ReplyWithoutTime), "hook", "does not sign the time", "standard-webhooks"),
+        (Problem::Hook(HookProblem::Target), "hook", "not clear", "exactly one of"),
+        (Problem::Hook(HookProblem::EventUnsigned), "when", "does not sign the name", "/action"),
+        (Problem::Hook(HookProblem::Silent), "hook", "makes no tokens", "reply = true"),
         (Problem::Reason, "reason", "1 to 400 printable", "journalled"),
         (
             Problem::Template(TemplateError::NoPermissions),
@@ -197,6 +205,8 @@ fn kinds_and_sections_have_words() {
         (Section::Client, "client"),
         (Section::Issuer, "issuer"),
         (Section::Operator, "operator"),
+        (Section::Hook, "hook"),
+        (Section::Grant, "grant"),
     ];
     for (section, word) in sections {
         assert_eq!(section.to_string(), word);

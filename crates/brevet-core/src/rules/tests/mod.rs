@@ -3,6 +3,7 @@
 mod compiling;
 mod examples;
 mod findings;
+mod hooks;
 mod reading;
 mod sections;
 

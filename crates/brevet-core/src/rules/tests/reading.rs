@@ -77,7 +77,6 @@ fn refuses_fields_that_it_does_not_know_and_says_what_was_perhaps_meant() {
 #[test]
 fn refuses_what_is_reserved_and_says_that_it_is() {
     for pointer in [
-        "/hook",
         "/rotation",
         "/endpoint",
         "/destination",
@@ -85,16 +84,10 @@ fn refuses_what_is_reserved_and_says_that_it_is() {
         "/grant/purge/audience",
         "/grant/purge/bucket",
         "/grant/purge/allow/0/bucket",
-        "/grant/purge/from/hook",
     ] {
         let name = pointer.rsplit_once('/').unwrap().1.to_owned();
         assert_eq!(refused(&with(pointer, json!({}))), one(pointer, Problem::Reserved { name }), "{pointer}");
     }
-    let only_hook = with("/grant/purge/from", json!({ "hook": "x" }));
-    assert_eq!(
-        refused(&only_hook),
-        one("/grant/purge/from/hook", Problem::Reserved { name: "hook".to_owned() })
-    );
 }
 
 #[test]
