@@ -3,7 +3,8 @@
 use brevet::routes::Body;
 use proptest::prelude::*;
 
-use crate::installation::{CI, Installation, ROOT, request};
+use crate::hook_sender::{github, hooked, message, now, standard};
+use crate::installation::{CI, Installation, READER, ROOT, request};
 
 const ROUTES: [(&str, &str); 10] = [
     ("POST", "/v1/freezes"),
@@ -90,5 +91,50 @@ proptest! {
         call.authorization = Some(credential);
         let answer = here.send(call);
         prop_assert!(answer.status < 500, "{}", answer.text);
+    }
+
+    #[test]
+    fn a_message_that_nobody_signed_does_nothing_whatever_is_in_it(
+        hook in prop_oneof![Just("leak".to_owned()), Just("edge".to_owned()), Just("end".to_owned()), "[a-z-]{1,9}"],
+        id in "[ -~]{0,30}",
+        time in prop_oneof!["[0-9]{0,12}", "[ -~]{0,12}"],
+        signature in prop_oneof!["v1,[A-Za-z0-9+/]{43}=( v1,[A-Za-z0-9+/=]{0,50}){0,3}", "[ -~]{0,60}"],
+        hub in prop_oneof!["sha256=[0-9a-f]{64}", "[ -~]{0,80}"],
+        body in prop_oneof![prop::collection::vec(any::<u8>(), 0..200), json_text().prop_map(String::into_bytes)],
+    ) {
+        thread_local! {
+            static HERE: &'static Installation = hooked();
+        }
+        let here = HERE.with(|here| *here);
+        let headers = [
+            ("webhook-id", &*id),
+            ("webhook-timestamp", &*time),
+            ("webhook-signature", &*signature),
+            ("x-hub-signature-256", &*hub),
+        ];
+        let answer = here.send(message(&hook, &headers, &body));
+        prop_assert_eq!(answer.status, 401, "{}", answer.text);
+        prop_assert_eq!(here.get(READER, "/v1/hooks").body["receipts"].as_array().map(Vec::len), Some(0));
+    }
+
+    #[test]
+    fn a_signed_message_of_any_json_fails_nothing_of_ours(
+        hook in prop::sample::select(&["leak", "firing", "end", "edge", "edge-roll", "edge-end", "look"][..]),
+        body in json_text(),
+    ) {
+        thread_local! {
+            static HERE: &'static Installation = hooked();
+        }
+        let here = HERE.with(|here| *here);
+        let body: serde_json::Value = serde_json::from_str(&body).unwrap_or_default();
+        let call = if hook == "leak" {
+            github(hook, "secret_scanning_alert", &body)
+        } else {
+            standard(hook, "msg", now(here), &body)
+        };
+        here.steps();
+        let answer = here.send(call);
+        prop_assert!(answer.status < 500, "{}", answer.text);
+        prop_assert_eq!(here.steps().upstream, 0);
     }
 }

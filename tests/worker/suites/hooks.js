@@ -188,6 +188,34 @@ verify = { token = "/token", account = "main" }
     await thaw();
   });
 
+  it("kill -9 between the receipt and the deed: it happens once, after the restart", async () => {
+    // The first account's ledger has the receipts. Its alarm is kept at another work, so that the order waits behind it.
+    const lease = await job(200000006, "lab-main");
+    const other = await stage.ask("POST", "/v1/tokens", { as: "root", body: { template: "workers-deploy", params: { account: "apps" }, ttl: "10m" } });
+    assert.equal(other.status, 201, other.text);
+    const barrier = await stage.standIn.barrier({ match: { method: "DELETE" }, when: "before", count: 1 });
+    assert.equal((await stage.ask("POST", "/v1/leases/revoke", { as: "root", body: { owner: "operator:root", freeze: false } })).status, 202);
+    await barrier.held();
+    const heard = await github(alert(200000006, 3));
+    assert.equal(heard.status, 202, heard.text);
+    assert.equal((await receipt(heard.json.receipt)).state, "waiting");
+    assert.equal((await stage.ask("GET", `/v1/leases/${lease.id}`, { as: "root" })).json.state, "active");
+    await stage.restart(() => barrier.release(), "kill");
+    const gone = async () => (await tokens()).every(({ id }) => id !== lease.token_id);
+    // The cron rearms a lost alarm; here the first request opens the object, and that does.
+    await done(heard.json.receipt);
+    await until("the end of the lease", { output: stage.worker.logs() }, DONE_MS, gone);
+    for (const account of ["main", "apps", "me"]) {
+      const told = (await journal(account, "revoked_many")).filter(({ detail }) => detail.includes(heard.json.receipt));
+      assert.equal(told.length, 1, account);
+    }
+    const events = (await journal("main", "revoked")).filter(({ lease: id }) => id === lease.id);
+    assert.equal(events.length, 1);
+    const again = await github(alert(200000006, 3));
+    assert.deepEqual([again.json.receipt, again.json.state], [heard.json.receipt, "done"]);
+    await thaw();
+  });
+
   it("each one-byte change of what GitHub's library signed is refused, and so is an unknown hook", async () => {
     const body = alert(200000008, 4);
     const text = JSON.stringify(body);

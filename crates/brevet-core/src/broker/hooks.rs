@@ -10,7 +10,7 @@ use crate::broker::refusals::home;
 use crate::broker::session::Session;
 use crate::cloudflare::TokenOwner;
 use crate::hex;
-use crate::hook::{self, Hook, Scheme, Signed, WINDOW, Wish};
+use crate::hook::{self, Hook, MOST_SECRETS, Scheme, Signed, WINDOW, Wish};
 use crate::id::LeaseId;
 use crate::json::{read_value, words};
 use crate::ledger::freeze::{Freeze, Selection};
@@ -20,6 +20,9 @@ use crate::time::Seconds;
 
 /// Why a freeze of a hook holds, for those who meet it.
 const REASON: &str = "A signed webhook ordered it.";
+
+/// The name of a secret that rules cannot name, and that nobody has.
+const NO_SECRET: &str = "HOOK_";
 
 /// A message whose signature and time are good.
 #[derive(Debug)]
@@ -76,8 +79,11 @@ pub async fn hear<P: Ports>(
     let hook = in_force.policy.hook(name);
     let scheme = hook.map_or(Scheme::Github, |hook| hook.scheme);
     let mut keys: Vec<Zeroizing<Vec<u8>>> = Vec::new();
-    for name in hook.map_or(&[][..], |hook| &hook.secrets) {
-        if let Some(key) = ports.hook_secret(name).and_then(|secret| hook::key_of(scheme, &secret)) {
+    for place in 0..MOST_SECRETS {
+        // As many secrets are looked up for every name.
+        let named = hook.and_then(|hook| hook.secrets.get(place));
+        let secret = ports.hook_secret(named.map_or(NO_SECRET, String::as_str)).filter(|_| named.is_some());
+        if let Some(key) = secret.and_then(|secret| hook::key_of(scheme, &secret)) {
             keys.push(key);
         }
     }
