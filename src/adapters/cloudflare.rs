@@ -69,19 +69,44 @@ const ISSUER_MS: u32 = 3_000;
 /// # Errors
 /// Why there is none, for the log.
 pub(crate) async fn read_document(url: &str, most: usize) -> Result<String, &'static str> {
-    let most = u32::try_from(most).unwrap_or(u32::MAX);
-    let headers = "accept\napplication/json\n";
-    let answer = glue::exchange("GET", url, headers, "", ISSUER_MS, most).await;
-    let answer = answer.map_err(|_| "it cannot be reached")?;
-    match answer_of(&answer.unchecked_into()) {
-        Ok(answer) if answer.status == 200 => {
-            String::from_utf8(answer.body).map_err(|_| "it answered with what is no text")
-        }
-        Ok(_) => Err("it answered with another status than 200"),
-        Err(TransportError::Timeout) => Err("it took too long"),
-        Err(TransportError::TooLarge) => Err("its answer is too long"),
-        Err(_) => Err("it cannot be reached"),
+    let answer = ask("GET", url, "accept\napplication/json\n", "", ISSUER_MS, most).await?;
+    if answer.status != 200 {
+        return Err("it answered with another status than 200");
     }
+    String::from_utf8(answer.body).map_err(|_| "it answered with what is no text")
+}
+
+/// How long a receiver may take for an event.
+const RECEIVER_MS: u32 = 10_000;
+
+/// The most that is read of a receiver's answer, of which only the status counts.
+const MOST_RECEIVED: usize = 64 * 1024;
+
+/// Sends an event to a receiver and gives the status of its answer.
+///
+/// # Errors
+/// Why there is none.
+pub(crate) async fn post_event(url: &str, headers: &str, body: &str) -> Result<u16, &'static str> {
+    ask("POST", url, headers, body, RECEIVER_MS, MOST_RECEIVED).await.map(|answer| answer.status)
+}
+
+/// Asks somebody who is not Cloudflare.
+async fn ask(
+    method: &str,
+    url: &str,
+    headers: &str,
+    body: &str,
+    deadline_ms: u32,
+    most: usize,
+) -> Result<Answer, &'static str> {
+    let most = u32::try_from(most).unwrap_or(u32::MAX);
+    let answer = glue::exchange(method, url, headers, body, deadline_ms, most).await;
+    let answer = answer.map_err(|_| "it cannot be reached")?;
+    answer_of(&answer.unchecked_into()).map_err(|error| match error {
+        TransportError::Timeout => "it took too long",
+        TransportError::TooLarge => "its answer is too long",
+        _ => "it cannot be reached",
+    })
 }
 
 fn answer_of(answer: &Array) -> Result<Answer, TransportError> {

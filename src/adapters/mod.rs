@@ -7,7 +7,7 @@ mod requests;
 mod sql;
 mod surroundings;
 
-pub(crate) use cloudflare::{EnvSecrets, Fetch, now, now_ms};
+pub(crate) use cloudflare::{EnvSecrets, Fetch, now, now_ms, post_event};
 pub(crate) use glue::log_line;
 pub(crate) use objects::{Namespace, ObjectState, Stored, answer_text, arm, read_text, wake_at};
 pub(crate) use requests::{answer, read};

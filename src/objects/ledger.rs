@@ -9,13 +9,14 @@ use brevet_core::ledger::book::Book;
 use brevet_core::ledger::journal::KEPT;
 use brevet_core::ledger::office::{Clock, NotRead, Notice, Office};
 use brevet_core::ledger::protocol::{Answer, Refusal, Request, Told};
+use brevet_core::secret::Secret;
 use brevet_core::time::{Seconds, Timestamp};
 use wasm_bindgen::prelude::*;
 use worker::js_sys::Promise;
 
 use crate::adapters::{
-    EnvSecrets, Fetch, Namespace, ObjectSql, ObjectState, Stored, answer_text, log_line, now, read_text,
-    wake_at,
+    EnvSecrets, Fetch, Namespace, ObjectSql, ObjectState, Stored, answer_text, log_line, now, post_event,
+    read_text, wake_at,
 };
 use crate::config::{self, Cloud};
 use crate::upstream::Circuits;
@@ -26,6 +27,8 @@ struct Runtime {
     stored: Stored,
     ledgers: Namespace,
     segment_after: Seconds,
+    secrets: EnvSecrets,
+    development: bool,
 }
 
 impl Clock for Runtime {
@@ -55,6 +58,18 @@ impl Clock for Runtime {
 
     async fn keep_segment(&self, key: &str, text: &str) -> bool {
         self.stored.write(key, text, Some(KEPT)).await.is_ok()
+    }
+
+    fn hook_secret(&self, name: &str) -> Option<Secret> {
+        // The rules name no other; this is where it counts.
+        if name.starts_with("HOOK_") { self.secrets.get(name) } else { None }
+    }
+
+    async fn post(&self, url: &str, headers: &str, body: &str) -> Result<u16, &'static str> {
+        if !self.development && !url.starts_with("https://") {
+            return Err("plain http is for development only");
+        }
+        post_event(url, headers, body).await
     }
 }
 
@@ -142,6 +157,8 @@ impl Desk {
             stored: Stored::of(&self.env),
             ledgers: Namespace::of(&self.env, "LEDGER", "ledger"),
             segment_after: config::segment_after(|name| secrets.get(name)),
+            secrets,
+            development,
         };
         let office = Rc::new(Office::new(owner, book, cloudflare, runtime, pepper));
         drop(self.office.set(Rc::clone(&office)));
@@ -214,6 +231,7 @@ fn notice_line(ledger: Option<&str>, notice: &Notice) -> String {
         Notice::NotSwept { cause } => alarm("not_swept", "cause", cause),
         Notice::ManyStrays { tokens } => alarm("many_stray_tokens", "tokens", &tokens.to_string()),
         Notice::LostBooks { tokens } => alarm("books_lost", "tokens", &tokens.to_string()),
+        Notice::Paused { endpoint } => alarm("endpoint_paused", "endpoint", endpoint),
         Notice::SetBack => alarm("books_set_back", "ledger", ledger),
     }
 }

@@ -26,17 +26,7 @@ pub(super) fn list(session: &Session, inbound: &Inbound) -> Result<Task, Fault> 
     }
     let text = |name: &str| inbound.parameter(name).filter(|value| !value.is_empty());
     let wrong = |name, wanted| Fault::from(RequestError::Query(name, wanted));
-    let policy = &session.in_force.policy;
-    let account = match text("account") {
-        Some(name) => policy.account(&name).ok_or(Fault::from(RequestError::UnknownAccount))?,
-        None => {
-            let mut accounts = policy.accounts();
-            match (accounts.next(), accounts.next()) {
-                (Some(only), None) => only,
-                _ => return Err(Fault::from(RequestError::AmbiguousAccount)),
-            }
-        }
-    };
+    let account = account(session, inbound)?;
     let lease =
         text("lease").map(|id| id.parse().map_err(|_| wrong("lease", "a lease's id of 26 characters")));
     let before = text("cursor")
@@ -56,6 +46,21 @@ pub(super) fn list(session: &Session, inbound: &Inbound) -> Result<Task, Fault> 
         operation: Box::new(Operation::Journal { filter, limit }),
         then: None,
     })
+}
+
+/// The account whose journal is asked for: the one that is named, or the only one.
+pub(super) fn account<'a>(session: &'a Session, inbound: &Inbound) -> Result<&'a Account, Fault> {
+    let policy = &session.in_force.policy;
+    match inbound.parameter("account").filter(|name| !name.is_empty()) {
+        Some(name) => policy.account(&name).ok_or(Fault::from(RequestError::UnknownAccount)),
+        None => {
+            let mut accounts = policy.accounts();
+            match (accounts.next(), accounts.next()) {
+                (Some(only), None) => Ok(only),
+                _ => Err(Fault::from(RequestError::AmbiguousAccount)),
+            }
+        }
+    }
 }
 
 /// The answer to [`list`]. An entry is told as the text that its `mac` authenticates.

@@ -3,6 +3,7 @@
 mod answer;
 mod audit;
 mod config;
+mod deliveries;
 mod dropin;
 mod hooks;
 mod leases;

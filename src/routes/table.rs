@@ -2,10 +2,11 @@
 
 use brevet_core::broker::{self, Deed, Fault, Ports, RequestError, Session};
 use brevet_core::json::Object;
-use brevet_core::ledger::protocol::{Answer, Refusal};
+use brevet_core::ledger::protocol::{Answer, Operation, Refusal};
 
 use super::answer::{Reply, problem, refused_envelope, refused_oauth};
 use super::config::{self, Config};
+use super::deliveries::{self, Deliveries};
 use super::dropin::{self, Of};
 use super::hooks::{self, Hooks};
 use super::switch::{self, Switch};
@@ -39,6 +40,7 @@ enum Route<'a> {
     /// `/hooks/{name}`.
     Hook(&'a str),
     Hooks(Hooks<'a>),
+    Deliveries(Deliveries<'a>),
     DropIn(Of<'a>, DropIn<'a>),
 }
 
@@ -89,6 +91,9 @@ fn route(path: &str) -> Result<Route<'_>, RequestError> {
             ["hooks"] => Route::Hooks(Hooks::All),
             ["hooks", "receipts", id] => Route::Hooks(Hooks::Receipt(id)),
             ["jobs", id] => Route::Switch(Switch::Job(id)),
+            ["deliveries"] => Route::Deliveries(Deliveries::All),
+            ["deliveries", "resume"] => Route::Deliveries(Deliveries::Resume),
+            ["deliveries", id, "replay"] => Route::Deliveries(Deliveries::Replay(id)),
             ["config", "lint"] => Route::Config(Config::Lint),
             _ => return Err(RequestError::NoSuchPath),
         },
@@ -261,6 +266,7 @@ fn task_of<P: Ports>(
         Route::Switch(what) => switch::order(ports, session, inbound, what),
         Route::Audit => audit::list(session, inbound),
         Route::Hooks(what) => hooks::list(session, inbound, what),
+        Route::Deliveries(what) => deliveries::order(session, inbound, what),
         Route::Rebuild(account) => audit::rebuild(session, inbound, account),
         Route::WhoAmI => say(tokens::who_am_i(session)),
         Route::Templates => say(tokens::templates(session)),
@@ -317,9 +323,17 @@ fn word<P: Ports>(
             Route::Hooks(what) => hooks::listed(ports, session, inbound, what, &receipts)?,
             _ => return Err(Fault::Ledger(Refusal::Protocol)),
         },
+        Outcome::Answered(account, Answer::Deliveries(page)) => deliveries::listed(&account, &page),
+        // Of all that one ledger is asked this alone shows nothing.
+        Outcome::Answered(_, Answer::Done) => {
+            deliveries::replayed(if let Route::Deliveries(what) = route { what } else { Deliveries::All })
+        }
         Outcome::Answered(..) => return Err(Fault::Ledger(Refusal::Protocol)),
         Outcome::Rebuilt(account, leases) => audit::rebuilt(&account, &leases),
-        Outcome::Everywhere(operation, answers) => switch::told(&operation, &answers, session.blocked)?,
+        Outcome::Everywhere(operation, answers) => match &*operation {
+            Operation::Resume(endpoint) => deliveries::resumed(endpoint, &answers)?,
+            operation => switch::told(operation, &answers, session.blocked)?,
+        },
         Outcome::Groups(groups) => dropin::permission_groups(inbound, &groups),
     })
 }
@@ -338,6 +352,7 @@ const fn methods(route: Route<'_>) -> &'static str {
         | Route::Rebuild(_)
         | Route::Config(Config::Lint)
         | Route::Hook(_)
+        | Route::Deliveries(Deliveries::Replay(_) | Deliveries::Resume)
         | Route::Switch(Switch::RevokeMany) => "POST",
         Route::Switch(Switch::Freezes) => "GET, POST",
         Route::Switch(Switch::Freeze(_)) => "DELETE",
@@ -385,6 +400,9 @@ mod tests {
             ("/hooks/x", Route::Hook("x")),
             ("/v1/hooks", Route::Hooks(Hooks::All)),
             ("/v1/hooks/receipts/x", Route::Hooks(Hooks::Receipt("x"))),
+            ("/v1/deliveries", Route::Deliveries(Deliveries::All)),
+            ("/v1/deliveries/resume", Route::Deliveries(Deliveries::Resume)),
+            ("/v1/deliveries/x/replay", Route::Deliveries(Deliveries::Replay("x"))),
             ("/v1/config", Route::Config(Config::InForce)),
             ("/v1/config/history", Route::Config(Config::History)),
             ("/v1/config/versions/3", Route::Config(Config::Version("3"))),

@@ -12,6 +12,7 @@ use brevet_core::policy::{Account, Ask};
 use serde_json::Value;
 
 use super::answer::Reply;
+use super::deliveries;
 
 /// What is to be done for a caller.
 pub(super) enum Task {
@@ -110,7 +111,12 @@ pub(super) async fn perform<P: Ports>(
             Operation::Receive(receipt) if again => Some(receipt.clone()),
             _ => None,
         };
-        let answer = match (session.ask(ports, account.owner(), *operation).await?, receipt) {
+        let replays = matches!(*operation, Operation::Replay { .. });
+        let said = session.ask(ports, account.owner(), *operation).await;
+        if replays && matches!(said, Err(Fault::Ledger(Refusal::NotFound))) {
+            return Err(deliveries::unknown_event());
+        }
+        let answer = match (said?, receipt) {
             (Said::Answer(answer), _) => answer,
             // The rules moved, and what was heard holds under those too.
             (Said::Again, Some(receipt)) => {

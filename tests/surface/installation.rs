@@ -48,6 +48,15 @@ const HOST: &str = "http://127.0.0.1:8787";
 #[derive(Clone, Copy)]
 pub(crate) struct StageClock(&'static Stage, Option<&'static Installation>);
 
+/// Everybody who is sent events.
+#[derive(Debug)]
+pub(crate) struct Receivers {
+    /// What they answer.
+    pub(crate) answer: Cell<u16>,
+    /// What they were sent: a URL and a body.
+    pub(crate) posts: RefCell<Vec<(String, Value)>>,
+}
+
 impl Clock for StageClock {
     fn now(&self) -> Timestamp {
         Timestamp::from_unix(self.0.now()).unwrap()
@@ -74,6 +83,16 @@ impl Clock for StageClock {
             return None;
         }
         here.at_ledger(TokenOwner::from_ledger_name(ledger)?, request).await
+    }
+
+    fn hook_secret(&self, name: &str) -> Option<Secret> {
+        (name == "HOOK_SIEM").then(|| Secret::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".to_owned()))
+    }
+
+    async fn post(&self, url: &str, _headers: &str, body: &str) -> Result<u16, &'static str> {
+        let receivers = &self.1.ok_or("it cannot be reached")?.receivers;
+        receivers.posts.borrow_mut().push((url.to_owned(), serde_json::from_str(body).unwrap()));
+        Ok(receivers.answer.get())
     }
 }
 
@@ -103,6 +122,7 @@ pub(crate) struct Answer {
 pub(crate) struct Installation {
     pub(crate) stage: &'static Stage,
     pub(crate) kv: Kv,
+    pub(crate) receivers: Receivers,
     pub(crate) log: RefCell<Vec<Value>>,
     /// While this is true no ledger answers.
     pub(crate) ledgers_down: Cell<bool>,
@@ -149,6 +169,7 @@ impl Installation {
         let here: &'static Self = Box::leak(Box::new(Self {
             stage: Box::leak(Box::new(Stage::new())),
             kv: Kv::default(),
+            receivers: Receivers { answer: Cell::new(204), posts: RefCell::default() },
             log: RefCell::default(),
             ledgers_down: Cell::default(),
             register_down: Cell::default(),
@@ -241,6 +262,12 @@ impl Installation {
     pub(crate) fn steps(&self) -> Steps {
         let steps = Steps { upstream: self.stage.sent.take().len(), ..self.steps.take() };
         Steps { kv_reads: self.kv.take_reads(), kv_writes: self.kv.take_writes(), ..steps }
+    }
+
+    /// This ledger was lost, with its database.
+    pub(crate) fn lose_ledger(&self, name: &str) {
+        self.ledgers.borrow_mut().remove(name);
+        self.books.borrow_mut().remove(name);
     }
 
     /// The refusals in the journals.

@@ -31,6 +31,7 @@ mod audit;
 mod config;
 mod counts;
 mod dangerous;
+mod deliveries;
 mod drop_in;
 mod exchange;
 mod federation;

@@ -16,6 +16,7 @@
 )]
 
 pub mod access;
+pub mod announce;
 pub mod bearer;
 pub mod broker;
 pub mod catalogue;

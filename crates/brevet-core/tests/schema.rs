@@ -26,6 +26,12 @@ fn complete() -> Value {
     rules["template"]["dns-acme"]["resources"]["account"] = json!("{account}");
     rules["client"]["edge-purger"]["not_after"] = json!("2099-01-31T00:00:00Z");
     rules["client"]["edge-purger"]["from_ip"] = json!(["203.0.113.0/24", "2001:db8::1"]);
+    rules["endpoint"]["siem"] = json!({
+        "url": "https://siem.example.com/brevet", "secrets": ["HOOK_SIEM", "HOOK_SIEM_NEXT"],
+        "events": ["lease.granted", "leak.reflex"], "grants": ["edge-purge"], "templates": ["cache-purge"],
+        "accounts": ["main"], "enabled": true,
+    });
+    rules["endpoint"]["local"] = json!({ "url": "http://127.0.0.1:9999/in", "secrets": ["HOOK_LOCAL"] });
     rules["grant"]["edge-purge"]["default_ttl"] = json!(true);
     rules["grant"]["edge-purge"]["condition"] =
         json!({ "in": ["203.0.113.0/24"], "not_in": ["203.0.113.9"] });
@@ -303,7 +309,49 @@ fn bad_values() -> Vec<(&'static str, Vec<Value>)> {
         ("/hook/turn/roll/lease", vec![json!(1), json!("")]),
         ("/grant/edge-bought/from/hook", vec![json!(1), json!("")]),
         ("/rotation", vec![json!({})]),
-        ("/endpoint", vec![json!({})]),
+        ("/endpoint", vec![json!([])]),
+        ("/endpoint/Siem", vec![complete()["endpoint"]["siem"].clone()]),
+        (
+            "/endpoint/siem/url",
+            vec![
+                json!("siem.example.com"),
+                json!("http://siem.example.com"),
+                json!("https://siem.example.com:8443/"),
+                json!("https://10.0.0.1/"),
+                json!("https://[fd00::1]/"),
+                json!("https://localhost/"),
+                json!("https://siem/"),
+                json!("https://siem.internal/"),
+                json!("https://u:p@siem.example.com"),
+                json!("https://siem.example.com/?x"),
+                json!(1),
+            ],
+        ),
+        (
+            "/endpoint/siem/secrets",
+            vec![
+                json!([]),
+                json!("HOOK_SIEM"),
+                json!(["CLOUDFLARE_API_TOKEN"]),
+                json!(["BREVET_PEPPER"]),
+                json!(["HOOK_A", "HOOK_A"]),
+                json!(["HOOK_A", "HOOK_B", "HOOK_C", "HOOK_D"]),
+            ],
+        ),
+        (
+            "/endpoint/siem/events",
+            vec![
+                json!([]),
+                json!("lease.granted"),
+                json!(["created"]),
+                json!(["lease.ended", "lease.ended"]),
+            ],
+        ),
+        ("/endpoint/siem/grants", vec![json!([]), json!("edge-purge"), json!([1]), json!([""])]),
+        ("/endpoint/siem/templates", vec![json!([]), json!("cache-purge"), json!([1]), json!([""])]),
+        ("/endpoint/siem/accounts", vec![json!([]), json!("main"), json!([1]), json!([""])]),
+        ("/endpoint/siem/enabled", flag()),
+        ("/endpoint/siem/secret", vec![json!("HOOK_SIEM")]),
         ("/destination", vec![json!({})]),
         ("/grants", vec![json!({})]),
     ]
@@ -347,6 +395,8 @@ fn refuses_a_missing_field_as_the_reader_does() {
         "/hook/look/verify/token",
         "/hook/buy/create/template",
         "/hook/turn/roll/lease",
+        "/endpoint/siem/url",
+        "/endpoint/siem/secrets",
         "/grant/edge-purge/from",
         "/grant/edge-purge/from/client",
         "/grant/edge-purge/allow",
@@ -406,6 +456,16 @@ fn collect(schema: &Value, properties: &Value, at: &str, fields: &mut BTreeSet<S
             }
         }
     }
+}
+
+#[test]
+fn the_schema_and_the_page_name_every_type_of_event() {
+    let endpoint = schema()["properties"]["endpoint"]["additionalProperties"]["properties"].clone();
+    assert_eq!(endpoint["events"]["items"]["enum"], json!(brevet_core::announce::TYPES));
+    let page = include_str!("../../../docs/http.md");
+    let missing: Vec<_> =
+        brevet_core::announce::TYPES.iter().filter(|kind| !page.contains(&format!("`{kind}`"))).collect();
+    assert!(missing.is_empty(), "{missing:?}");
 }
 
 #[test]

@@ -55,7 +55,15 @@ pub async fn check_parents<P: Ports>(ports: &P) -> Result<Vec<AccountHealth>, Fa
         accounts.push(AccountHealth { account: account.name().to_owned(), parent });
         // It is done by the ledger's alarm; nobody waits for it, and the next tick asks again.
         let tend = Operation::Tend { install: in_force.policy.install().to_owned() };
-        drop(ports.ledger(account.owner(), &question(&in_force, tend)).await);
+        let told = ports.ledger(account.owner(), &question(&in_force, tend)).await;
+        // A push reaches every ledger; this is for one that was lost, or that no push was for. What is not
+        // pushed, as the example in development, is nobody's rules of record.
+        if let Ok(Told { answer: Answer::RulesOlder, .. }) = told
+            && in_force.mark.version > 0
+        {
+            let take = Operation::TakeRules { json: in_force.json.clone() };
+            drop(ports.ledger(account.owner(), &question(&in_force, take)).await);
+        }
     }
     Ok(accounts)
 }

@@ -44,7 +44,7 @@ impl Stop {
     }
 }
 
-/// Asks every ledger the same in the name of an operator who may revoke, also when some of them do not
+/// Asks every ledger the same in the name of an operator who may revoke (or, to send to an endpoint again, change the rules), also when some of them do not
 /// answer: whoever stops something wants it stopped wherever it can be. A ledger that has nothing of the
 /// kind says so with [`Refusal::NotFound`].
 ///
@@ -55,8 +55,13 @@ pub async fn everywhere<P: Ports>(
     session: &mut Session,
     operation: &Operation,
 ) -> Result<Vec<(Account, Answer)>, Fault> {
-    if !(session.caller.is_operator() && session.caller.powers().revoke) {
-        return Err(Fault::Power("revoke"));
+    let powers = session.caller.powers();
+    let (may, power) = match operation {
+        Operation::Resume(_) => (powers.config, "config"),
+        _ => (powers.revoke, "revoke"),
+    };
+    if !(session.caller.is_operator() && may) {
+        return Err(Fault::Power(power));
     }
     let accounts: Vec<Account> = session.in_force.policy.accounts().cloned().collect();
     let mut answers = Vec::new();

@@ -30,7 +30,9 @@ pub struct Entry {
     /// When.
     pub at: Timestamp,
     /// What: `created`, `renewed`, `updated`, `rolled`, `revoking`, `stuck`, the word of a lease's end,
-    /// `frozen`, `lifted`, `revoked_many`, `hook_received`, `hook_done`, `rules_taken`.
+    /// `frozen`, `lifted`, `revoked_many`, `hook_received`, `hook_done`, `rules_taken`, `quota_near`,
+    /// `parent_unhealthy`, `parent_healthy`, `endpoint_paused`, `endpoint_resumed`, `delivery_dead`,
+    /// `delivery_replayed`, `events_dropped`.
     pub event: String,
     /// Who did it: an owner, an operator, or `brevet` by itself.
     pub by: String,
@@ -222,6 +224,9 @@ impl<S: Sql> Book<S> {
     /// The database's.
     pub fn begin_journal(&self, head: &Head, known: u64) -> Result<(), SqlError> {
         self.sql().run("DELETE FROM journal WHERE seq > ?", &[number(known)])?;
+        // What was sent of those is sent again, under the new numbers.
+        self.sql().run("DELETE FROM delivery WHERE seq > ?", &[number(known)])?;
+        self.sql().run("UPDATE endpoint SET seq = ?1 WHERE seq > ?1", &[number(known)])?;
         self.keep_note(BEGUN, &to_text(head))
     }
 
@@ -245,6 +250,35 @@ impl<S: Sql> Book<S> {
             ],
         )?;
         Ok(Kept { seq: next.seq, body, mac: next.mac })
+    }
+
+    /// The first entry that is younger than [`KEPT`], where there are older ones to let go.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn kept_from(&self, now: Timestamp) -> Result<Option<u64>, SqlError> {
+        let old = now.unix().saturating_sub(i64::from(KEPT.get()));
+        let rows = self.sql().run(
+            "SELECT seq FROM journal WHERE at >= ? AND seq > (SELECT min(seq) FROM journal) ORDER BY seq LIMIT 1",
+            &[old.into()],
+        )?;
+        let first = self.sql().run("SELECT at FROM journal ORDER BY seq LIMIT 1", &[])?;
+        let is_old = matches!(first.first().map(Vec::as_slice), Some([SqlValue::Integer(at)]) if *at < old);
+        Ok(match rows.first().map(Vec::as_slice) {
+            Some([SqlValue::Integer(seq)]) if is_old => u64::try_from(*seq).ok(),
+            _ => None,
+        })
+    }
+
+    /// The entry of this number, or the first one after it.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn entry_from(&self, seq: u64) -> Result<Option<Kept>, SqlError> {
+        let rows = self
+            .sql()
+            .run("SELECT seq, body, mac FROM journal WHERE seq >= ? ORDER BY seq LIMIT 1", &[number(seq)])?;
+        rows.first().map(kept).transpose()
     }
 
     /// Lets go of what is older than [`KEPT`].

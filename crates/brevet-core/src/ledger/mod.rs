@@ -5,6 +5,7 @@
 
 pub mod book;
 pub mod claim;
+pub mod delivery;
 pub mod due;
 pub mod freeze;
 pub mod journal;

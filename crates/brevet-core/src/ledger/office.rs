@@ -8,6 +8,7 @@
 mod alarm;
 mod change;
 mod create;
+mod deliver;
 mod drift;
 mod flush;
 mod hand;
@@ -32,7 +33,9 @@ use crate::ledger::lease::{End, Lease};
 use crate::ledger::name::Pepper;
 use crate::ledger::protocol::{Answer, Operation, PROTOCOL, Refusal, Request};
 use crate::ledger::sql::{Sql, SqlError};
+use crate::secret::Secret;
 use crate::time::{Seconds, Timestamp};
+use deliver::Announcing;
 use hand::Hand;
 use quota::Callers;
 use refusals::Refusals;
@@ -43,6 +46,9 @@ pub use refusals::MOST_WRITTEN;
 
 /// The name under which the last check of the parent token is kept.
 const HEALTH: &str = "parent_health";
+
+/// The name under which it is kept what was last written of a parent token that is not well.
+const UNHEALTHY: &str = "parent_unhealthy";
 
 /// The name under which the parent token's secrets are kept for the alarm, which no request goes with.
 const PARENTS: &str = "parents";
@@ -88,6 +94,13 @@ pub trait Clock {
 
     /// Writes a segment of the journal; tells whether that was done.
     fn keep_segment(&self, key: &str, text: &str) -> impl Future<Output = bool>;
+
+    /// The Worker secret of this name, one of a webhook's keys.
+    fn hook_secret(&self, name: &str) -> Option<Secret>;
+
+    /// Sends a body to somebody, with headers in lines (a name, its value, the next name), and gives the
+    /// status of the answer or why there is none. It follows no redirect, and it ends.
+    fn post(&self, url: &str, headers: &str, body: &str) -> impl Future<Output = Result<u16, &'static str>>;
 }
 
 /// Something that the operator must hear of, for the log. It holds no secret.
@@ -158,6 +171,11 @@ pub enum Notice {
     },
     /// The journal in KV has entries that this ledger does not know: it was set back.
     SetBack,
+    /// An endpoint got nothing for a day, and gets nothing until an operator resumes it.
+    Paused {
+        /// The endpoint.
+        endpoint: String,
+    },
 }
 
 /// Marks a lease as busy for as long as it lives.
@@ -209,6 +227,8 @@ pub struct Office<S, C, K> {
     swept: Cell<Option<Timestamp>>,
     /// Bytes of the journal since the last segment.
     unflushed: Cell<usize>,
+    /// Who is told of what is written into the journal.
+    announcing: Announcing,
 }
 
 impl<S: Sql, C: Cloudflare, K: Clock> Office<S, C, K> {
@@ -231,6 +251,7 @@ impl<S: Sql, C: Cloudflare, K: Clock> Office<S, C, K> {
             to_tend: RefCell::default(),
             swept: Cell::default(),
             unflushed: Cell::default(),
+            announcing: Announcing::default(),
         };
         office.rearm();
         office
@@ -312,6 +333,8 @@ impl<S: Sql, C: Cloudflare, K: Clock> Office<S, C, K> {
     /// Appends to the journal. Without a pepper nothing is minted either, and nothing is recorded.
     fn append(&self, entry: &Entry) -> Result<(), SqlError> {
         let Some(pepper) = &self.pepper else { return Ok(()) };
+        // Before it is written: an endpoint that is new hears of it.
+        let announces = self.announces()?;
         let head = match self.head.take() {
             Some(head) => head,
             None => self.book.head()?,
@@ -325,6 +348,9 @@ impl<S: Sql, C: Cloudflare, K: Clock> Office<S, C, K> {
             self.arm(self.clock.now().plus(AT_LEAST));
         }
         self.notice(Notice::Entry(kept));
+        if announces && let Some(at) = self.book.next_delivery()? {
+            self.arm(at.max(self.clock.now().plus(AT_LEAST)));
+        }
         Ok(())
     }
 
@@ -356,7 +382,11 @@ impl<S: Sql, C: Cloudflare, K: Clock> Office<S, C, K> {
 
     /// Sets the alarm to what is next due.
     fn rearm(&self) {
-        match self.book.next_due() {
+        let next = self.book.next_due().and_then(|due| {
+            let delivery = if self.announcing.has_none() { None } else { self.book.next_delivery()? };
+            Ok(due.map_or(delivery, |due| Some(delivery.map_or(due, |delivery| due.min(delivery)))))
+        });
+        match next {
             // What is overdue waits for its next attempt a moment longer, whatever keeps it from being done.
             Ok(Some(at)) => self.arm(at.max(self.clock.now().plus(AT_LEAST))),
             Ok(None) => {}

@@ -10,6 +10,7 @@ use crate::id::LeaseId;
 use crate::json::{FromJson, ToJson, record, variants, words};
 use crate::ledger::book::{After, Filter, LeaseKey, Page};
 use crate::ledger::claim::{Claim, OneUse};
+use crate::ledger::delivery::DeliveryState;
 use crate::ledger::freeze::{Freeze, JobLease, Selection};
 use crate::ledger::journal::{EntryFilter, Kept};
 use crate::ledger::lease::{AsAsked, Lease};
@@ -143,6 +144,33 @@ pub enum Operation {
     Order(Box<Order>),
     /// Read receipts, newest first.
     Receipts(ReceiptFilter),
+    /// Read how far endpoints have been told, and what could not be delivered at once.
+    Deliveries {
+        /// Only to this endpoint. For what the members mean see
+        /// [`DeliveryFilter`](crate::ledger::delivery::DeliveryFilter).
+        endpoint: Option<String>,
+        /// Only those in this state.
+        state: Option<DeliveryState>,
+        /// Only of entries with this word.
+        event: Option<String>,
+        /// Only what comes after this entry in the list.
+        before: Option<u64>,
+        /// The endpoint at that place.
+        after: Option<String>,
+        /// How many at most.
+        limit: u32,
+    },
+    /// Send an event once more.
+    Replay {
+        /// To this endpoint.
+        endpoint: String,
+        /// The entry's number.
+        seq: u64,
+        /// The beginning of what authenticates the entry.
+        mac: String,
+    },
+    /// Send to an endpoint again that is paused.
+    Resume(String),
     /// Read the journal, newest first.
     Journal {
         /// Which entries.
@@ -266,6 +294,10 @@ pub enum Answer {
     },
     /// Receipts.
     Receipts(Vec<Receipt>),
+    /// Endpoints and deliveries to them, as the operator gets them: the members of an object.
+    Deliveries(String),
+    /// The ledger has older rules than the Worker, or none.
+    RulesOlder,
     /// Entries of the journal.
     Journal(Vec<Kept>),
     /// Refused by the books.
@@ -391,6 +423,16 @@ variants!(Operation {
     "receive" => Receive { 0: receipt },
     "order" => Order { 0: order },
     "receipts" => Receipts { 0: filter },
+    "deliveries" => Deliveries {
+        endpoint: endpoint,
+        state: state,
+        event: event,
+        before: before,
+        after: after,
+        limit: limit
+    },
+    "replay" => Replay { endpoint: endpoint, seq: seq, mac: mac },
+    "resume" => Resume { 0: endpoint },
     "journal" => Journal { filter: filter, limit: limit },
 });
 variants!(Change {
@@ -420,6 +462,8 @@ variants!(Answer {
     "job" => Job { 0: leases },
     "receipt" => Receipt { receipt: receipt, fresh: fresh },
     "receipts" => Receipts { 0: receipts },
+    "deliveries" => Deliveries { 0: page },
+    "rules_older" => RulesOlder {},
     "journal" => Journal { 0: entries },
     "refused" => Refused { 0: why },
     "failed" => Failed { 0: failure },

@@ -10,7 +10,7 @@
 /// The trigger holds what no interleaving may break, whatever the code above it believes: an ended
 /// lease never lives again, every change counts the revision up, so that a write on a stale copy is
 /// refused, and a lease keeps its owner and its token.
-pub const STEPS: &[&[&str]] = &[LEASES, DUE, SWITCH, CLAIMS, JOURNAL, USED, RECEIPTS];
+pub const STEPS: &[&[&str]] = &[LEASES, DUE, SWITCH, CLAIMS, JOURNAL, USED, RECEIPTS, ENDPOINTS];
 
 const LEASES: &[&str] = &[
     "CREATE TABLE IF NOT EXISTS lease (
@@ -102,6 +102,31 @@ const RECEIPTS: &[&str] = &[
     )",
     "CREATE INDEX IF NOT EXISTS receipt_by_end ON receipt (until)",
     "CREATE INDEX IF NOT EXISTS receipt_by_hook ON receipt (hook, seq)",
+];
+
+/// An endpoint has one row, an event that was not delivered at once another.
+const ENDPOINTS: &[&str] = &[
+    "CREATE TABLE IF NOT EXISTS endpoint (
+        name TEXT PRIMARY KEY,
+        seq INTEGER NOT NULL,
+        at INTEGER NOT NULL,
+        tries INTEGER NOT NULL,
+        since INTEGER,
+        paused INTEGER,
+        failure TEXT,
+        delivered INTEGER
+    ) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS delivery (
+        endpoint TEXT NOT NULL,
+        seq INTEGER NOT NULL,
+        state TEXT NOT NULL,
+        at INTEGER NOT NULL,
+        tries INTEGER NOT NULL,
+        begun INTEGER NOT NULL,
+        failure TEXT,
+        PRIMARY KEY (endpoint, seq)
+    ) WITHOUT ROWID",
+    "CREATE INDEX IF NOT EXISTS delivery_by_time ON delivery (endpoint, state, at)",
 ];
 
 /// Entries are never changed: the triggers hold that against a defect of ours. Whoever can alter the

@@ -93,6 +93,11 @@ pub fn development_only(document: &Document) -> Vec<Finding> {
             out.warning(format!("/issuer/{name}/url"), Problem::PlainHttp);
         }
     }
+    for (name, endpoint) in &document.endpoints {
+        if endpoint.plain {
+            out.warning(format!("/endpoint/{name}/url"), Problem::PlainHttp);
+        }
+    }
     for pointer in example::traces(document) {
         out.warning(pointer, Problem::Example);
     }

@@ -46,6 +46,15 @@ pub const MAX_ISSUERS: usize = 50;
 /// The most hooks.
 pub const MAX_HOOKS: usize = 100;
 
+/// The most endpoints: every entry of the journal is looked at for each of them.
+pub const MAX_ENDPOINTS: usize = 20;
+
+/// The most names of a kind in an endpoint's filter.
+pub const MAX_FILTER: usize = 100;
+
+/// The most keys of an endpoint: the old one, the new one, and one to spare while rotating.
+pub const MAX_SIGNING: usize = 3;
+
 /// The most permission groups that the rules add to the built-in table.
 pub const MAX_GROUPS: usize = 200;
 
@@ -110,6 +119,8 @@ pub struct Document {
     pub hooks: SortedMap<String, Hook>,
     /// `[grant.NAME]`.
     pub grants: SortedMap<String, GrantRule>,
+    /// `[endpoint.NAME]`.
+    pub endpoints: SortedMap<String, EndpointRule>,
 }
 
 /// `[brevet]`: this installation.
@@ -335,6 +346,28 @@ pub struct GrantRule {
     pub condition: Condition,
     /// Why tokens of it may rewrite Brevet. Journalled with each.
     pub accept_takeover: Option<String>,
+}
+
+/// `[endpoint.NAME]`: who is told of what becomes of leases.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndpointRule {
+    /// Where events are sent.
+    pub url: String,
+    /// Whether that is plain http, which is taken on loopback and in development mode only.
+    pub plain: bool,
+    /// The names of the Worker secrets that sign; each signs every event.
+    pub secrets: Vec<String>,
+    /// The types of events that are sent; all where there are none. The same for the lists that follow.
+    pub events: Vec<String>,
+    /// The grants whose leases are told of. What is about no lease of a grant is not sent where this says
+    /// something.
+    pub grants: Vec<String>,
+    /// The templates, likewise.
+    pub templates: Vec<String>,
+    /// The accounts whose journals are told, by name.
+    pub accounts: Vec<String>,
+    /// Whether it is in force.
+    pub enabled: bool,
 }
 
 /// One line of `allow`.

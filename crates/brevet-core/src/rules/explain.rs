@@ -54,6 +54,9 @@ impl UrlProblem {
             Self::Port => "this URL has no valid port",
             Self::Path => "this URL has a path",
             Self::Tail => "this URL has a query, a fragment or characters that need escaping",
+            Self::Private => "this URL's host is an address, or a name that only a private network knows",
+            Self::OtherPort => "this URL names a port",
+            Self::Own => "this URL is this installation's own",
         }
     }
 
@@ -63,6 +66,11 @@ impl UrlProblem {
                 "Write https://…; plain http is taken for a loopback host only, and in development mode only."
             }
             Self::Path => "Write scheme, host and port only, like https://brevet.example.com.",
+            Self::Private => {
+                "Name a host that everybody can look up, like https://events.example.com/brevet."
+            }
+            Self::OtherPort => "Leave the port out: events are sent to https' own, 443.",
+            Self::Own => "Name the host of whoever is to be told.",
             _ => "Write it like https://brevet.example.com, in lower case.",
         }
     }
@@ -144,6 +152,7 @@ impl fmt::Display for Problem {
             Self::SecretName { prefix } => {
                 write!(f, "this is not the name of a Worker secret that begins with {prefix}")
             }
+            Self::SharedSecret { first } => write!(f, "the secret at {first} is the same"),
             Self::NotOneOf { choices, .. } => write!(f, "only {} are known here", choices.join(", ")),
             Self::Dangling { section, name, .. } => write!(f, "there is no {section} \"{name}\""),
             Self::Taken { section: Section::Operator } => f.write_str(
@@ -224,6 +233,7 @@ impl Problem {
             Self::Digest => "digest",
             Self::Url(_) => "url",
             Self::SecretName { .. } => "secret-name",
+            Self::SharedSecret { .. } => "shared-secret",
             Self::NotOneOf { .. } => "word",
             Self::Dangling { .. } => "dangling",
             Self::Taken { .. } => "taken",
@@ -291,6 +301,9 @@ impl Problem {
             Self::Time(_) => "Write moments like 2027-01-31T00:00:00Z and durations like 15m, 1h or 30days.",
             Self::Digest => {
                 "Run `brevet client new NAME`, which prints the digest and shows the secret once."
+            }
+            Self::SharedSecret { .. } => {
+                "Make a key of its own for each endpoint and hook: whoever checks signatures with it can make them."
             }
             Self::SecretName { .. } => {
                 "Parent tokens are in secrets like CLOUDFLARE_API_TOKEN, keys of hooks in secrets like HOOK_GITHUB; no rule may name another secret."

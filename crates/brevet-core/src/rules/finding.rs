@@ -143,6 +143,12 @@ pub enum UrlProblem {
     Path,
     /// It has a query, a fragment, or characters that would have to be escaped.
     Tail,
+    /// The host is an address, or a name that only a private network knows.
+    Private,
+    /// It has a port where only https' own is wanted.
+    OtherPort,
+    /// It is this installation's own.
+    Own,
 }
 
 /// What is wrong with a claim's pattern.
@@ -251,6 +257,11 @@ pub enum Problem {
     SecretName {
         /// What such names begin with.
         prefix: &'static str,
+    },
+    /// A secret that signs events, and that a hook or another endpoint has too.
+    SharedSecret {
+        /// Where: a JSON pointer.
+        first: String,
     },
     /// None of the words that belong here.
     NotOneOf {

@@ -8,6 +8,7 @@
 
 mod compile;
 pub mod document;
+mod endpoints;
 pub mod example;
 mod explain;
 mod finding;

@@ -7,9 +7,10 @@ use serde_json::Value;
 
 use super::document::{
     AccountRule, ClientRule, Document, Installation, IssuerRule, MAX_ACCOUNTS, MAX_CLIENTS, MAX_DIGESTS,
-    MAX_GRANTS, MAX_GROUPS, MAX_HOOKS, MAX_INSTALL_BYTES, MAX_ISSUERS, MAX_LIFETIME, MAX_OPERATORS,
-    MAX_TEMPLATES, MAX_ZONES, OperatorRule, Pattern, Powers, TemplateRule, VERSION, ZoneRule,
+    MAX_ENDPOINTS, MAX_GRANTS, MAX_GROUPS, MAX_HOOKS, MAX_INSTALL_BYTES, MAX_ISSUERS, MAX_LIFETIME,
+    MAX_OPERATORS, MAX_TEMPLATES, MAX_ZONES, OperatorRule, Pattern, Powers, TemplateRule, VERSION, ZoneRule,
 };
+use super::endpoints;
 use super::finding::{Finding, Problem, Section};
 use super::grants;
 use super::hooks;
@@ -28,11 +29,11 @@ use crate::template::{MAX_ROWS, Parameter};
 /// The sections there are.
 const SECTIONS: &[&str] = &[
     "version", "brevet", "account", "zone", "group", "template", "operator", "issuer", "client", "hook",
-    "grant",
+    "grant", "endpoint",
 ];
 
 /// The sections of later versions.
-const RESERVED_SECTIONS: &[&str] = &["rotation", "endpoint", "destination"];
+const RESERVED_SECTIONS: &[&str] = &["rotation", "destination"];
 
 /// The words for the two families.
 const FAMILIES: &[&str] = &["account", "user"];
@@ -99,6 +100,11 @@ fn document(root: &Field<'_>, out: &mut Findings) -> Option<Document> {
     let hooks = entries(&table, "hook", MAX_HOOKS, words::common_name, out, read_hook);
     let read_grant = |_: &str, field: &Field<'_>, out: &mut Findings| grants::grant(field, &names, out);
     let grants = entries(&table, "grant", MAX_GRANTS, words::common_name, out, read_grant);
+    let own = brevet.as_ref().and_then(|brevet| brevet.url.as_ref());
+    let read_endpoint = |name: &str, field: &Field<'_>, out: &mut Findings| {
+        endpoints::endpoint(name, field, root.value, own, &names, out)
+    };
+    let endpoints = entries(&table, "endpoint", MAX_ENDPOINTS, words::common_name, out, read_endpoint);
     Some(Document {
         brevet: brevet?,
         accounts,
@@ -110,6 +116,7 @@ fn document(root: &Field<'_>, out: &mut Findings) -> Option<Document> {
         issuers,
         hooks,
         grants,
+        endpoints,
     })
 }
 

@@ -15,6 +15,24 @@ const MAX_SECRET_NAME_BYTES: usize = 64;
 /// The longest claim name or pattern, in bytes. Claims that name a reusable workflow are the longest.
 const MAX_CLAIM_BYTES: usize = 512;
 
+/// The last labels of host names that no public resolver knows (RFC 6761, 6762, 8375, 9476), or that stand
+/// for a machine within a network.
+const PRIVATE_DOMAINS: &[&str] = &[
+    "localhost",
+    "local",
+    "internal",
+    "home",
+    "lan",
+    "corp",
+    "intranet",
+    "private",
+    "arpa",
+    "test",
+    "invalid",
+    "alt",
+    "onion",
+];
+
 /// A Worker variable that begins like a parent token's secret and is none.
 const API_BASE_VARIABLE: &str = "CLOUDFLARE_API_BASE";
 
@@ -57,11 +75,12 @@ pub(super) fn parent_secret(text: &str) -> Result<String, Problem> {
     secret(text, "CLOUDFLARE_")
 }
 
-/// The name of a Worker secret with the key of a hook.
+/// The name of a Worker secret with the key of a webhook, one that comes in or one that goes out.
 pub(super) fn hook_secret(text: &str) -> Result<String, Problem> {
     secret(text, "HOOK_")
 }
 
+/// A Worker secret is usable only for what the beginning of its name says.
 fn secret(text: &str, prefix: &'static str) -> Result<String, Problem> {
     let good = text.strip_prefix(prefix).is_some_and(|rest| {
         !rest.is_empty() && rest.bytes().all(|byte| matches!(byte, b'A'..=b'Z' | b'0'..=b'9' | b'_'))
@@ -84,6 +103,25 @@ pub(super) fn origin(text: &str) -> Result<Origin, Problem> {
 pub(super) fn issuer_url(text: &str) -> Result<(String, bool, String), Problem> {
     let (origin, _) = url(text).map_err(Problem::Url)?;
     Ok((text.to_owned(), origin.plain, origin.host))
+}
+
+/// An endpoint's URL, and whether it is plain http. Outside loopback in development it names a public host:
+/// no address, for a rule must not lead into a network that the Worker can reach and its author cannot.
+pub(super) fn endpoint_url(text: &str) -> Result<(String, bool, String), Problem> {
+    let (origin, _) = url(text).map_err(Problem::Url)?;
+    let Origin { text: authority, host, plain } = origin;
+    if !plain {
+        let last = host.rsplit('.').next().unwrap_or_default();
+        // `127.1` and `0x7f.1` are addresses to a URL parser: so is whatever ends in a number.
+        let number = last.bytes().next().is_none_or(|byte| byte.is_ascii_digit());
+        if host.contains(':') || !host.contains('.') || number || PRIVATE_DOMAINS.contains(&last) {
+            return Err(Problem::Url(UrlProblem::Private));
+        }
+        if authority.len() > "https://".len() + host.len() {
+            return Err(Problem::Url(UrlProblem::OtherPort));
+        }
+    }
+    Ok((text.to_owned(), plain, host))
 }
 
 fn url(text: &str) -> Result<(Origin, &str), UrlProblem> {

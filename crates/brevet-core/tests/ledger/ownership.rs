@@ -69,6 +69,16 @@ fn refuses_an_owner_what_only_operators_and_the_installation_do() {
         Operation::Live { grants: Vec::new(), owners: vec![ALICE.to_owned()], limit: 10 },
         Operation::TakeRules { json: "{}".to_owned() },
         Operation::CheckParents(parents()),
+        Operation::Deliveries {
+            endpoint: None,
+            state: None,
+            event: None,
+            before: None,
+            after: None,
+            limit: 10,
+        },
+        Operation::Replay { endpoint: "siem".to_owned(), seq: 1, mac: String::new() },
+        Operation::Resume("siem".to_owned()),
     ] {
         bench.refuses(Some(ALICE), operation, Refusal::NotFound);
     }

@@ -2,6 +2,7 @@
 
 use brevet_core::json::{from_text, to_text};
 use brevet_core::ledger::book::{After, Filter, LeaseKey, Page};
+use brevet_core::ledger::delivery::DeliveryState;
 use brevet_core::ledger::lease::State;
 use brevet_core::ledger::protocol::{
     Answer, Change, Operation, PROTOCOL, ParentHealth, Refusal, Request, ShownOnce,
@@ -36,6 +37,14 @@ fn every_question_survives_the_way() {
         expiring_before: Some(bench.at(1)),
         ..Filter::default()
     };
+    let deliveries = Operation::Deliveries {
+        endpoint: Some("siem".to_owned()),
+        state: Some(DeliveryState::Dead),
+        event: Some("created".to_owned()),
+        before: Some(9),
+        after: Some("a".to_owned()),
+        limit: 3,
+    };
     let page = Page { owner: None, offset: 3, limit: 4, descending: true, include_expired: true };
     for operation in [
         bench.create(2, OWNER),
@@ -50,6 +59,9 @@ fn every_question_survives_the_way() {
         Operation::Live { grants: vec!["g".to_owned()], owners: Vec::new(), limit: 1 },
         Operation::TakeRules { json: "{}".to_owned() },
         Operation::CheckParents(parents()),
+        deliveries,
+        Operation::Replay { endpoint: "siem".to_owned(), seq: 7, mac: "ab".to_owned() },
+        Operation::Resume("siem".to_owned()),
         Operation::Health,
     ] {
         let request = bench.request(None, operation);
@@ -70,6 +82,8 @@ fn every_answer_survives_the_way_and_a_value_shows_only_in_its_message() {
         Answer::Lease { lease: lease.clone(), view: None },
         Answer::Leases { leases: vec![*lease], total: Some(1) },
         Answer::Done,
+        Answer::RulesOlder,
+        Answer::Deliveries("{\"endpoints\":[]}".to_owned()),
         Answer::Health(None),
         Answer::Health(Some(health)),
         Answer::RulesNewer { mark: RulesMark::of(1, ""), json: String::new() },

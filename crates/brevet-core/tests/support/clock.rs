@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use brevet_core::ledger::office::{Clock, NotRead};
+use brevet_core::secret::Secret;
 use brevet_core::time::{Seconds, Timestamp};
 
 /// Where every test begins: 2026-11-23T00:00:00Z.
@@ -12,7 +13,42 @@ pub(crate) const START: i64 = 1_795_392_000;
 
 /// A clock; its clones are the same clock.
 #[derive(Clone, Debug)]
-pub(crate) struct ManualClock(Rc<Cell<Timestamp>>, Rc<Cell<Option<Timestamp>>>, Rc<Kv>);
+pub(crate) struct ManualClock(Rc<Cell<Timestamp>>, Rc<Cell<Option<Timestamp>>>, Rc<Kv>, Rc<Receivers>);
+
+/// What a receiver does that never answers, as long as the future lives.
+pub(crate) const HANGS: &str = "hangs";
+
+/// What a receiver does that uses its whole time up.
+pub(crate) const SLOW: &str = "it took too long";
+
+/// Something that was sent to a receiver.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Post {
+    pub(crate) url: String,
+    pub(crate) headers: BTreeMap<String, String>,
+    pub(crate) body: String,
+}
+
+/// Everybody else in the world.
+#[derive(Debug, Default)]
+pub(crate) struct Receivers {
+    pub(crate) posts: RefCell<Vec<Post>>,
+    /// What a URL answers; 204 where nothing else is said.
+    pub(crate) answers: RefCell<BTreeMap<String, Result<u16, &'static str>>>,
+    pub(crate) secrets: RefCell<BTreeMap<String, String>>,
+    /// A body with this in it is answered with 422, whatever else is said.
+    pub(crate) refuses: RefCell<Option<String>>,
+}
+
+impl Receivers {
+    pub(crate) fn answer(&self, url: &str, answer: Result<u16, &'static str>) {
+        self.answers.borrow_mut().insert(url.to_owned(), answer);
+    }
+
+    pub(crate) fn take(&self) -> Vec<Post> {
+        self.posts.take()
+    }
+}
 
 /// The store for what must outlive the object.
 #[derive(Debug, Default)]
@@ -24,7 +60,16 @@ pub(crate) struct Kv {
 
 impl ManualClock {
     pub(crate) fn new() -> Self {
-        Self(Rc::new(Cell::new(Timestamp::from_unix(START).unwrap())), Rc::default(), Rc::default())
+        Self(
+            Rc::new(Cell::new(Timestamp::from_unix(START).unwrap())),
+            Rc::default(),
+            Rc::default(),
+            Rc::default(),
+        )
+    }
+
+    pub(crate) fn receivers(&self) -> &Receivers {
+        &self.3
     }
 
     pub(crate) fn kv(&self) -> &Kv {
@@ -86,5 +131,29 @@ impl Clock for ManualClock {
             self.2.kept.borrow_mut().insert(key.to_owned(), text.to_owned());
         }
         !self.2.down.get()
+    }
+
+    fn hook_secret(&self, name: &str) -> Option<Secret> {
+        self.3.secrets.borrow().get(name).cloned().map(Secret::new)
+    }
+
+    async fn post(&self, url: &str, headers: &str, body: &str) -> Result<u16, &'static str> {
+        let mut lines = headers.lines().map(str::to_owned);
+        let mut headers = BTreeMap::new();
+        while let (Some(name), Some(value)) = (lines.next(), lines.next()) {
+            assert_eq!(headers.insert(name, value), None);
+        }
+        self.3.posts.borrow_mut().push(Post { url: url.to_owned(), headers, body: body.to_owned() });
+        let answer = self.3.answers.borrow().get(url).copied().unwrap_or(Ok(204));
+        if self.3.refuses.borrow().as_ref().is_some_and(|text| body.contains(text)) {
+            return Ok(422);
+        }
+        if answer == Err(HANGS) {
+            std::future::pending::<()>().await;
+        }
+        if answer == Err(SLOW) {
+            self.pass(10);
+        }
+        answer
     }
 }

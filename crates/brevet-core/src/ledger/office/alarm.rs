@@ -32,7 +32,7 @@ const STUCK_AFTER: u32 = 6;
 const AT_ONCE: usize = 4;
 
 /// An alarm begins nothing new after so many seconds. What is left is next, after requests had their turn.
-const WORKS_FOR: i64 = 20;
+pub(super) const WORKS_FOR: i64 = 20;
 
 /// What came of an errand.
 enum Outcome {
@@ -49,9 +49,13 @@ impl<S: Sql, C: Cloudflare, K: Clock> Office<S, C, K> {
     pub async fn wake(&self) {
         self.armed.set(None);
         let hand = Hand { office: self, by: BY_ITSELF };
+        let begun = self.clock.now();
         let mut done = hand.work().await;
         if done.is_ok() {
             done = hand.tend().await;
+        }
+        if done.is_ok() {
+            done = hand.deliver(begun).await;
         }
         if let Err(error) = done {
             self.notice(Notice::Database(error));

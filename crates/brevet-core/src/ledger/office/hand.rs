@@ -6,10 +6,11 @@ use crate::cloudflare::{Cloudflare, Parents};
 use crate::id::LeaseId;
 use crate::json::{from_text, to_text};
 use crate::ledger::book::LeaseKey;
+use crate::ledger::delivery::DeliveryFilter;
 use crate::ledger::due::Errand;
 use crate::ledger::journal::Entry;
 use crate::ledger::lease::{End, Lease, State};
-use crate::ledger::office::{Clock, HEALTH, Notice, Office, alarm};
+use crate::ledger::office::{Clock, HEALTH, Notice, Office, UNHEALTHY, alarm};
 use crate::ledger::protocol::{Answer, Operation, ParentHealth, Refusal, Request};
 use crate::ledger::sql::{Sql, SqlError};
 use crate::rulebook::{RulesDigest, RulesMark};
@@ -57,6 +58,7 @@ impl<S: Sql, C: Cloudflare, K: Clock> Hand<'_, S, C, K> {
             return Ok(Answer::Refused(Refusal::RulesDiffer));
         }
         self.book.take_rules(mark, json)?;
+        self.announcing.forget();
         if present.is_none_or(|(present, _)| present != *mark) {
             self.record_deed("rules_taken", format!("version {}, {}", mark.version, mark.digest.as_str()))?;
         }
@@ -131,7 +133,10 @@ impl<S: Sql, C: Cloudflare, K: Clock> Hand<'_, S, C, K> {
                 self.settle()?;
                 Ok(Answer::Journal(self.book.entries(&filter, limit)?))
             }
-            Operation::Freeze(_)
+            Operation::Deliveries { .. }
+            | Operation::Replay { .. }
+            | Operation::Resume(_)
+            | Operation::Freeze(_)
             | Operation::Lift(_)
             | Operation::Freezes
             | Operation::RevokeMany { .. }
@@ -140,6 +145,13 @@ impl<S: Sql, C: Cloudflare, K: Clock> Hand<'_, S, C, K> {
             {
                 Ok(Answer::Refused(Refusal::NotFound))
             }
+            Operation::Deliveries { endpoint, state, event, before, after, limit } => {
+                self.announces()?;
+                let filter = DeliveryFilter { endpoint, state, event, before, after };
+                self.book.deliveries(self.owner, &filter, limit).map(Answer::Deliveries)
+            }
+            Operation::Replay { endpoint, seq, mac } => self.replay(&endpoint, seq, &mac),
+            Operation::Resume(endpoint) => self.resume(&endpoint),
             Operation::Freeze(freeze) => self.freeze(&freeze),
             Operation::Lift(freeze) => self.lift(freeze),
             Operation::Freezes => self.book.freezes(self.clock.now()).map(Answer::Freezes),
@@ -158,7 +170,7 @@ impl<S: Sql, C: Cloudflare, K: Clock> Hand<'_, S, C, K> {
             Operation::CheckParents(parents) => {
                 // This comes with every tick of the cron: a lost alarm is lost for so long at most.
                 self.remember(&parents)?;
-                self.book.forget_entries(self.clock.now())?;
+                self.forget_entries()?;
                 self.armed.set(None);
                 self.rearm();
                 self.check_parents(&parents).await
@@ -169,7 +181,9 @@ impl<S: Sql, C: Cloudflare, K: Clock> Hand<'_, S, C, K> {
             Operation::Tend { install } => {
                 self.to_tend.replace(Some(install));
                 self.arm(self.clock.now());
-                Ok(Answer::Done)
+                // A ledger that was lost has none until somebody sends them, and tells nobody of anything.
+                let version = self.book.rules_mark()?.map_or(0, |mark| mark.version);
+                Ok(if version < request.rules.version { Answer::RulesOlder } else { Answer::Done })
             }
             Operation::Health => {
                 let text = self.book.note(HEALTH)?;
@@ -253,6 +267,34 @@ impl<S: Sql, C: Cloudflare, K: Clock> Hand<'_, S, C, K> {
         Ok(Answer::Lease { lease: self.present(lease.id)?, view })
     }
 
+    /// Writes down that the parent token died or that its spare is in use, and when that is over: once each.
+    /// While Cloudflare cannot be asked nothing is known of it.
+    fn tell_of_parents(&self, parents: &Parents, health: &ParentHealth) -> Result<(), SqlError> {
+        use crate::cloudflare::FailureKind::{RateLimited, Unavailable, Uncertain};
+        let told = self.book.note(UNHEALTHY)?;
+        let trouble = match (&health.failure, &health.secret) {
+            (Some(failure), _) if matches!(failure.kind, RateLimited | Unavailable | Uncertain) => {
+                return Ok(());
+            }
+            (Some(failure), _) => Some(failure.cause.clone()),
+            (None, Some(secret)) if *secret != parents.parent => {
+                Some(format!("{} is not accepted; {secret} is in use.", parents.parent))
+            }
+            _ => None,
+        };
+        match trouble {
+            Some(trouble) if told.as_ref() != Some(&trouble) => {
+                self.book.keep_note(UNHEALTHY, &trouble)?;
+                self.record_deed("parent_unhealthy", trouble)
+            }
+            None if told.is_some() => {
+                self.book.drop_note(UNHEALTHY)?;
+                self.record_deed("parent_healthy", format!("{} is accepted.", parents.parent))
+            }
+            _ => Ok(()),
+        }
+    }
+
     async fn check_parents(&self, parents: &Parents) -> Result<Answer, SqlError> {
         let checked = self.cloudflare.check_parents(self.owner, parents).await;
         let checked_at = self.clock.now();
@@ -269,6 +311,7 @@ impl<S: Sql, C: Cloudflare, K: Clock> Hand<'_, S, C, K> {
         };
         let text = to_text(&health);
         self.book.keep_note(HEALTH, &text)?;
+        self.tell_of_parents(parents, &health)?;
         Ok(Answer::Health(Some(health)))
     }
 }

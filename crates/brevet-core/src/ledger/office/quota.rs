@@ -20,6 +20,12 @@ const OPERATORS_PART: u32 = 10;
 /// One part in so many is what a single grant leaves to the others, operators' head-room included.
 const OTHERS_PART: u32 = 5;
 
+/// The quota is near when fewer than one part in so many is left, and no longer when twice as much is.
+const NEAR: u32 = 5;
+
+/// The name under which it is kept that the quota was said to be near.
+const TOLD_NEAR: &str = "quota_near";
+
 /// The window in which a caller's operations are counted, in seconds; Cloudflare's own is as long.
 const WINDOW: i64 = 300;
 
@@ -126,6 +132,7 @@ impl<S: Sql, C: Cloudflare, K: Clock> Hand<'_, S, C, K> {
         let room = self.room(grant)?;
         let Some(cause) = room.refusal(grant) else {
             self.surely_room_for.set(room.surely_for().saturating_sub(1));
+            self.tell_of_quota(&room)?;
             return Ok(None);
         };
         let mut failure = Failure::new(
@@ -135,6 +142,25 @@ impl<S: Sql, C: Cloudflare, K: Clock> Hand<'_, S, C, K> {
         );
         failure.retry_after = self.next_end()?;
         Ok(Some((failure, room.expired > 0)))
+    }
+
+    /// Writes down, once, that few tokens are left: before there are none. Below that nothing is counted, so
+    /// the next count after it shows when that is over.
+    fn tell_of_quota(&self, room: &Room) -> Result<(), SqlError> {
+        let Room { all, most, .. } = *room;
+        let left = most.saturating_sub(all.saturating_add(1));
+        let told = self.book.note(TOLD_NEAR)?.is_some();
+        if left < most / NEAR && !told {
+            self.book.keep_note(TOLD_NEAR, "1")?;
+            return self.record_deed(
+                "quota_near",
+                format!("{all} of the {most} tokens that may be at Cloudflare are there."),
+            );
+        }
+        if told && left >= most / NEAR * 2 {
+            self.book.drop_note(TOLD_NEAR)?;
+        }
+        Ok(())
     }
 
     fn room(&self, grant: Option<&str>) -> Result<Room, SqlError> {

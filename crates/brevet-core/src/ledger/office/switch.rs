@@ -45,6 +45,8 @@ impl<S: Sql, C: Cloudflare, K: Clock> Hand<'_, S, C, K> {
         )?;
         if !leases.is_empty() {
             self.arm(now);
+            // Whoever is being told of something waits.
+            self.announcing.hurry();
         }
         self.job(job)
     }

@@ -1,6 +1,7 @@
 //! The rules that these tests change in one place each.
 
 mod compiling;
+mod endpoints;
 mod examples;
 mod findings;
 mod hooks;

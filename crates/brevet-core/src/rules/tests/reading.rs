@@ -78,7 +78,6 @@ fn refuses_fields_that_it_does_not_know_and_says_what_was_perhaps_meant() {
 fn refuses_what_is_reserved_and_says_that_it_is() {
     for pointer in [
         "/rotation",
-        "/endpoint",
         "/destination",
         "/issuer/github/client_id",
         "/grant/purge/audience",
