@@ -30,7 +30,10 @@ const STEPS: [(&str, &str); 12] = [
     ("worker", "black-box tests on real workerd"),
     ("action", "the GitHub Action as a runner runs it, on real workerd"),
     ("rollout", "this Worker with the objects of the build before, and the reverse, on real workerd"),
-    ("clients", "the guides' lines for curl and Python, and Cloudflare's client for Python, on real workerd"),
+    (
+        "clients",
+        "the guides' lines for curl and Python, Cloudflare's client for Python, and the examples' receivers, on real workerd",
+    ),
 ];
 /// Fetching the list of advisories hangs where the network is closed.
 const ADVISORIES_LIMIT: Duration = Duration::from_secs(120);
@@ -218,8 +221,8 @@ fn worker_tests(workshop: &Workshop, tests: &str, variables: &[(&str, PathBuf)])
 
 /// The programs of other people are the machine's; where there are none, that is no pass.
 fn client_tests(workshop: &Workshop) -> Outcome {
-    if !crate::command::on_path("curl") {
-        return Outcome::NotRun("curl is not on the PATH".to_owned());
+    if let Some(missing) = ["curl", "openssl"].into_iter().find(|name| !crate::command::on_path(name)) {
+        return Outcome::NotRun(format!("{missing} is not on the PATH"));
     }
     match python::packages() {
         Ok(packages) => {
