@@ -5,6 +5,7 @@
 )]
 #![allow(clippy::disallowed_methods, reason = "the bans protect the Worker; this is a native program")]
 
+mod bench;
 mod checks;
 mod command;
 mod debian;
@@ -48,6 +49,12 @@ cargo xtask TASK
   size    what a deployment uploads, against the budget
   test    everything that CI runs; --only STEP (repeatable) for some of it
   soak    random work, faults and restarts on workerd, then books and Cloudflare are compared: --minutes N (10) [--seed S]
+  bench   what Brevet costs beside what one would write instead, on workerd: bench/results.md
+            --quick            few rounds, printed alone; under three minutes once everything is built
+            --cost             the operations of each request, and what a million of them costs
+            --rounds N         how often everything is measured (9; 3 of a quick run)
+            --only TEXT        only the rows with this in their name
+            --built            measure build/ as it is
 
 The cache is BREVET_CACHE, else XDG_CACHE_HOME/brevet, else ~/.cache/brevet. BREVET_WASM_RUST=debian takes Debian's compiler for the
 Worker even where rustup has the wasm32 target.";
@@ -98,6 +105,7 @@ fn run(task: &str, arguments: std::vec::IntoIter<OsString>) -> Result<(), Failur
         "fake" => fake::task(arguments),
         "test" => checks::task(arguments),
         "soak" => soak::task(arguments),
+        "bench" => bench::task(arguments),
         other => Err(Failure::Usage(format!("there is no task `{other}`"))),
     }
 }

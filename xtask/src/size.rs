@@ -40,17 +40,19 @@ impl Upload {
         self.modules.iter().map(|module| module.gzipped).sum()
     }
 
+    /// Bytes of all modules, as they are and gzipped.
+    pub(crate) fn totals(&self) -> (u64, u64) {
+        (self.modules.iter().map(|module| module.raw).sum(), self.total())
+    }
+
     /// One line per module and one for all.
     pub(crate) fn table(&self) -> Vec<String> {
         let row =
             |name: &str, raw: u64, gzipped: u64| format!("{name:<40} {raw:>9} bytes  {gzipped:>9} gzipped");
         let mut lines: Vec<String> =
             self.modules.iter().map(|module| row(&module.name, module.raw, module.gzipped)).collect();
-        lines.push(row(
-            "everything uploaded",
-            self.modules.iter().map(|module| module.raw).sum(),
-            self.total(),
-        ));
+        let (raw, gzipped) = self.totals();
+        lines.push(row("everything uploaded", raw, gzipped));
         lines
     }
 
@@ -85,11 +87,15 @@ pub(crate) fn measure(workshop: &Workshop) -> Result<Upload, Failure> {
 }
 
 /// Source maps and the notes that wrangler leaves beside the modules are not uploaded.
-fn is_uploaded(name: &str) -> bool {
+pub(crate) fn is_uploaded(name: &str) -> bool {
     !(name.ends_with(".map") || name.ends_with(".md") || name.ends_with(".json"))
 }
 
-fn in_folder(folder: &Path) -> Result<Upload, Failure> {
+/// Measures the modules of a folder.
+///
+/// # Errors
+/// When a file cannot be read.
+pub(crate) fn in_folder(folder: &Path) -> Result<Upload, Failure> {
     let mut upload = Upload::default();
     let mut folders = vec![folder.to_path_buf()];
     while let Some(current) = folders.pop() {

@@ -79,19 +79,26 @@ fn real_cargo() -> Result<PathBuf, Failure> {
 /// # Errors
 /// When the build fails.
 pub(crate) fn build(workshop: &Workshop) -> Result<(), Failure> {
+    build_in(workshop, &place::root(), "brevet")
+}
+
+/// Builds a Worker whose crate is in this folder, in the same way.
+///
+/// # Errors
+/// When the build fails.
+pub(crate) fn build_in(workshop: &Workshop, folder: &Path, package: &str) -> Result<(), Failure> {
     // Wrangler runs this as its build command and reads nothing from it: progress goes to standard error.
     let mut build = workshop.wasm_command(WasmTool::WorkerBuild, cargo_for_cdylib(workshop)?);
-    build.env("BREVET_CARGO", real_cargo()?);
+    build.current_dir(folder).env("BREVET_CARGO", real_cargo()?);
     // Without the package's name cargo would build the workspace's native members for wasm32 as well.
-    build.args(["--release", "--no-opt", "--", "--package", "brevet"]);
+    build.args(["--release", "--no-opt", "--", "--package", package]);
     guard::run_quietly(&build, BUILD_LIMIT)?;
-    let wasm = place::root().join("build/index_bg.wasm");
-    shrink(workshop, &wasm)
+    shrink(workshop, package, &folder.join("build/index_bg.wasm"))
 }
 
 /// Runs wasm-opt, or takes its result from last time when the input is the same: it takes 10 seconds.
-fn shrink(workshop: &Workshop, wasm: &Path) -> Result<(), Failure> {
-    let kept = workshop.wasm_target().join("shrunk");
+fn shrink(workshop: &Workshop, package: &str, wasm: &Path) -> Result<(), Failure> {
+    let kept = workshop.wasm_target().join(format!("shrunk-{package}"));
     place::make_folder(&kept)?;
     let (before, after) = (kept.join("before.wasm"), kept.join("after.wasm"));
     let settings = kept.join("settings");
