@@ -7,11 +7,11 @@ import { join } from "node:path";
 
 const [folder, ...places] = process.argv.slice(2);
 const sides = places.map((place) => place.split("="));
-const { client, other, value, zone, good, bad, stranger } = JSON.parse(readFileSync(join(folder, "compare.json"), "utf8"));
+const { client, other, value, zone, good, bad, hook, stranger } = JSON.parse(readFileSync(join(folder, "compare.json"), "utf8"));
 const LIMIT_MS = 30_000;
 
-async function ask(port, method, path, bearer, body) {
-  const headers = bearer ? { authorization: `Bearer ${bearer}` } : {};
+async function ask(port, method, path, bearer, body, more = {}) {
+  const headers = { ...(bearer ? { authorization: `Bearer ${bearer}` } : {}), ...more };
   const sent = typeof body === "string" || body === undefined ? body : JSON.stringify(body);
   const answer = await fetch(`http://127.0.0.1:${port}${path}`, { method, headers, body: sent, redirect: "manual", signal: AbortSignal.timeout(LIMIT_MS) });
   const text = await answer.text();
@@ -71,6 +71,10 @@ const steps = {
   "a job of another branch": (port) => ask(port, "POST", "/v1/tokens", stranger, WISH),
   "no such path": (port) => ask(port, "GET", "/v2"),
 };
+for (const name of ["good", "another secret", "another body", "no signature"]) {
+  steps[`a hook's message, ${name}`] = (port) => ask(port, "POST", "/hooks/leak", "", hook.body, hook[name]);
+}
+steps["a message for no hook"] = (port) => ask(port, "POST", "/hooks/none", "", hook.body, hook.good);
 for (const [name, token] of Object.entries(bad)) steps[`a job's token with ${name}`] = (port) => ask(port, "POST", "/v1/tokens", token, WISH);
 
 let wrong = 0;

@@ -1,7 +1,7 @@
 // What a run of the benchmark sends: rules, an issuer's keys, and requests, one a line, in the folder that is given.
 //
 //   node bench/inputs.js FOLDER [--jobs N] [--grants N] [--templates N]
-import { createHash, generateKeyPairSync, randomUUID, sign } from "node:crypto";
+import { createHash, createHmac, generateKeyPairSync, randomUUID, sign } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
@@ -46,6 +46,9 @@ const rules = {
   zone: Object.fromEntries(zones.map((name, at) => [name, { id: id(name), account: accounts[at] }])),
   template: {},
   issuer: { lab: { url: ISSUER, audience: URL, algorithms: ["RS256", "ES256"], jwks_uri: `${ISSUER}/jwks`, pin: { repository_owner_id: "100000001" } } },
+  hook: {
+    leak: { scheme: "github", secrets: ["HOOK_GITHUB"], when: [{ event: "secret_scanning_alert", "/action": "created" }], revoke: { repository_id: "/repository/id" } },
+  },
   client: each("ci", (at) => ({ secret_sha256: [digest(secret(at))] })),
   grant: {
     ...each("ci", (at) => grant(at, { from: { client: `ci-${accounts[at]}` } })),
@@ -106,6 +109,12 @@ lines("mint-client", ACCOUNTS, (at) => line("POST", "/v1/tokens", bearer(secret(
 lines("mint-client-one", 1, () => line("POST", "/v1/tokens", bearer(secret(0)), WISH));
 lines("mint-other", ACCOUNTS - 1, (at) => line("POST", "/v1/tokens", bearer(secret(at + 1)), WISH));
 lines("mint-root", 1, () => line("POST", "/v1/tokens", bearer(ROOT), { ...WISH, params: { account: accounts[0], zone: zones[0] } }));
+// What GitHub sends most: an event that the hook is not for. About as long as theirs are.
+const HOOK = "the hook secret of the benchmark and of nothing else";
+const commit = (at) => ({ id: id(`${at}`), message: `Change number ${at}, with a "quoted" word`, timestamp: "2026-01-01T00:00:00Z", author: { name: "Octo Cat", email: "octo@example.org" }, added: [], removed: [], modified: [`src/file-${at}.js`] });
+const pushed = JSON.stringify({ ref: "refs/heads/main", action: "created", repository: { id: 200_000_000, full_name: "octo-org/app", private: true }, sender: { login: "octocat", id: 42 }, commits: Array.from({ length: 20 }, (_, at) => commit(at)) });
+const hub = (event, body, by = HOOK) => ({ "x-github-event": event, "x-hub-signature-256": `sha256=${createHmac("sha256", by).update(body).digest("hex")}` });
+write("hook.tsv", `${["POST", "/hooks/leak", Object.entries(hub("push", pushed)).map(([name, value]) => `${name}: ${value}`).join("|"), pushed].join("\t")}\n`);
 const used = Array.from({ length: jobs }, (_, at) => token("RS256", { repository_id: repository(at) }));
 lines("mint-oidc", jobs, (at) => line("POST", "/v1/tokens", bearer(used[at]), WISH));
 lines("mint-oidc-kv", jobs, (at) => line("POST", "/kv/v1/tokens", bearer(used[at]), WISH));
@@ -123,5 +132,6 @@ write("compare.json", JSON.stringify({
     "not yet": token("RS256", { nbf: now + 600 }), "issued in the future": token("RS256", { iat: now + 600, exp: now + 900 }), "too long a life": token("RS256", { exp: now + 9_000 }),
     "no subject": token("RS256", { sub: undefined }),
   },
+  hook: { body: pushed, good: hub("push", pushed), "another secret": hub("push", pushed, "another secret altogether"), "another body": hub("push", `${pushed} `), "no signature": { "x-github-event": "push" } },
   stranger: token("RS256", { ref: "refs/heads/feature" }),
 }));

@@ -1,6 +1,6 @@
 // The same broker without any library: the floor of what JavaScript on Workers can do.
 import { now, problem, Refused } from "./answers";
-import { bearerOf, clientCaller, CLIENT, health, me, mint, object, passthrough, revoke, verify, type Env } from "./broker";
+import { bearerOf, clientCaller, CLIENT, health, hook, me, mint, object, passthrough, revoke, verify, type Env } from "./broker";
 import { compile, workload, type Caller, type Issuer } from "./policy";
 import rules from "./rules.json";
 
@@ -76,6 +76,7 @@ async function answer(request: Request, env: Env): Promise<Response> {
     if (path === "/passthrough") return passthrough(request.headers.get("authorization"));
   } else if (method === "POST") {
     if (path === "/v1/tokens/verify") return verify(policy, object(await request.text()), request.headers.get("cf-connecting-ip"));
+    if (path.startsWith("/hooks/")) return hook(policy, env, path.slice(7), (name) => request.headers.get(name), await request.text());
     if (path === "/v1/tokens") return mint(policy, env, await callerOf(request), object(await request.text()));
     if (path === "/kv/v1/tokens") return mint(policy, env, await callerOf(request), object(await request.text()), "kv");
   } else if (method === "DELETE" && path.startsWith("/v1/leases/")) {

@@ -3,7 +3,7 @@ import { Hono, type Context } from "hono";
 import { createRemoteJWKSet, decodeJwt, jwtVerify } from "jose";
 
 import { now, problem, Refused } from "./answers";
-import { bearerOf, clientCaller, CLIENT, health, me, mint, object, passthrough, revoke, verify, type Env } from "./broker";
+import { bearerOf, clientCaller, CLIENT, health, hook, me, mint, object, passthrough, revoke, verify, type Env } from "./broker";
 import { compile, workload, type Caller, type Issuer } from "./policy";
 import rules from "./rules.json";
 
@@ -46,6 +46,7 @@ app.post("/kv/v1/tokens", async (c) => {
   const caller = await callerOf(c);
   return mint(policy, c.env, caller, object(await c.req.text()), "kv");
 });
+app.post("/hooks/:name", async (c) => hook(policy, c.env, c.req.param("name"), (name) => c.req.header(name), await c.req.text()));
 app.delete("/v1/leases/:id", async (c) => revoke(policy, c.env, await callerOf(c), c.req.param("id")));
 app.notFound(() => problem(new Refused("no-such-path", 404, "There is no such path.")));
 app.onError((error) => problem(error));

@@ -23,6 +23,7 @@ export interface Policy {
   templates: Map<string, Template>;
   accounts: Map<string, Account>;
   zones: Map<string, { id: string; account: string }>;
+  hooks: Map<string, { secrets: string[]; when: Record<string, string>[] }>;
 }
 
 const GROUPS: Record<string, string> = {
@@ -52,7 +53,7 @@ export function seconds(text: string | number | undefined): number | undefined {
 export function compile(rules: Rows): Policy {
   const policy: Policy = {
     install: rules.brevet.install, clients: new Map(), byClient: new Map(), byIssuer: new Map(), issuers: new Map(), templates: new Map(), accounts: new Map(),
-    zones: new Map(Object.entries(rules.zone)),
+    zones: new Map(Object.entries(rules.zone)), hooks: new Map(Object.entries(rules.hook)),
   };
   for (const [name, { secret_sha256 }] of Object.entries<Rows>(rules.client)) for (const digest of secret_sha256) policy.clients.set(digest, name);
   for (const [name, account] of Object.entries<Rows>(rules.account)) policy.accounts.set(name, { name, hosts_brevet: true, ...account } as Account);
@@ -104,6 +105,17 @@ const takes = (set: Record<string, string>, claims: Rows) => {
   for (const name in set) if (!fits(claims[name], set[name])) return false;
   return true;
 };
+
+// Why a signed message is not the hook's concern: the first condition of a set that does not fit; undefined where it is.
+export function misfit(when: Record<string, string>[], event: string, body: Rows): string | undefined {
+  let first: string | undefined;
+  for (const set of when) {
+    const wrong = Object.keys(set).find((name) => !fits(name === "event" ? event : name.slice(1).split("/").reduce((of: any, part) => of?.[part], body), set[name]));
+    if (wrong === undefined) return undefined;
+    first ??= wrong;
+  }
+  return first;
+}
 
 const denied = () => new Refused("invalid-identity", 401, "The identity token is not taken.");
 

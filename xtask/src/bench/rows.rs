@@ -57,7 +57,7 @@ pub(super) const STATIC_ONE: &str = "static answer, 1 connection";
 pub(super) const VERIFY_ONE: &str = "verify, remembered, 1 connection";
 
 /// All rows, in the order in which they are measured: what ends leases comes first, for one account has room for few.
-pub(super) const ROWS: [Row; 13] = [
+pub(super) const ROWS: [Row; 14] = [
     Row { warm: 50, ends_leases: true, ..row("revoke", "revoke", 150) },
     STATIC,
     Row { peers_only: true, ..row("passthrough", "passthrough", 3_000) },
@@ -65,6 +65,7 @@ pub(super) const ROWS: [Row; 13] = [
     VERIFY_CACHED,
     row("JWT check, RS256", "jwt-rs256", 3_000),
     row("JWT check, ES256", "jwt-es256", 3_000),
+    row("signed hook, 5 kB, not concerned", "hook", 3_000),
     mint("mint by client secret", "mint-client"),
     MINT_OIDC,
     // The cheap way of many, beside a mint with a book.

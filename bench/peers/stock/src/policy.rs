@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::answers::Refused;
-use crate::document::{Account, Document, IssuerText, Several, Zone};
+use crate::document::{Account, Document, Hook, IssuerText, Several, Zone};
 
 const HOUR: i64 = 3_600;
 
@@ -56,6 +56,7 @@ pub(crate) struct Policy {
     templates: HashMap<String, Template>,
     pub(crate) accounts: BTreeMap<String, Account>,
     zones: HashMap<String, Zone>,
+    pub(crate) hooks: HashMap<String, Hook>,
 }
 
 #[derive(Clone, Debug)]
@@ -186,6 +187,7 @@ impl Policy {
                 .map(|(name, account)| (name.clone(), Account { name, ..account }))
                 .collect(),
             zones: document.zone,
+            hooks: document.hook,
         };
         for (name, client) in document.client {
             for digest in client.secret_sha256 {
@@ -439,4 +441,19 @@ impl Caller<'_> {
             }
         }
     }
+}
+
+/// Why a signed message is not the hook's concern: the first condition of a set that does not fit.
+pub(crate) fn misfit(hook: &Hook, event: &str, body: &Value) -> Option<String> {
+    let mut first = None;
+    for set in &hook.when {
+        let wrong = set.iter().find(|(name, pattern)| {
+            let value = if *name == "event" { Some(json!(event)) } else { body.pointer(name).cloned() };
+            let claims = Map::from_iter(value.map(|value| ("value".to_owned(), value)));
+            !fits(&claims, "value", pattern)
+        });
+        let Some((name, _)) = wrong else { return None };
+        first.get_or_insert_with(|| name.clone());
+    }
+    first
 }
