@@ -21,8 +21,15 @@ use proptest::sample::Index;
 /// How many changed seeds each check sees; some seconds in all.
 const CASES: u32 = 3_000;
 
+/// The variable that asks for more: the long run's is a million and more.
+const CASES_VARIABLE: &str = "BREVET_HOSTILE_CASES";
+
+fn cases() -> u32 {
+    std::env::var(CASES_VARIABLE).map_or(CASES, |count| count.parse().expect("a number of cases"))
+}
+
 /// Words that mean something to one of the readers.
-const WORDS: [&str; 40] = [
+const WORDS: [&str; 56] = [
     "*",
     "\"*\"",
     "null",
@@ -63,6 +70,22 @@ const WORDS: [&str; 40] = [
     "cfat_",
     "Bearer ",
     "2026-11-01T00:10:00Z",
+    "\"alg\":\"none\",",
+    "HS256",
+    "RS256",
+    "ES256",
+    "\"crit\":[],",
+    "\"jwk\":{},",
+    "\"kid\":\"../x\",",
+    "\"aud\":[\"https://brevet.example.com\",\"x\"],",
+    "\"iss\":[],",
+    "\"exp\":1e300,",
+    "\"kty\":\"oct\",",
+    "\"kid\":\"one\",",
+    "AA",
+    "\n",
+    "&resource=",
+    "%00",
 ];
 
 /// A change of an input.
@@ -136,7 +159,7 @@ fn hold(name: &str, check: fn(&[u8])) {
     assert!(seeds.len() > 3, "{}", folder.display());
     seeds.iter().for_each(|seed| check(seed));
     let input = (any::<Index>(), prop::collection::vec(change(), 0..8));
-    proptest!(ProptestConfig { cases: CASES, failure_persistence: None, ..ProptestConfig::default() }, |((seed, changes) in input)| {
+    proptest!(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() }, |((seed, changes) in input)| {
         check(&changed(seeds[seed.index(seeds.len())].clone(), &changes, &seeds));
     });
 }
@@ -167,6 +190,21 @@ fn whatever_cloudflare_answers_no_reader_panics_or_shows_a_value() {
 }
 
 #[test]
+fn whatever_token_comes_it_has_one_reading_and_says_what_the_rule_wants() {
+    hold("jwt", checks::jwt);
+}
+
+#[test]
+fn whatever_an_issuer_serves_as_keys_each_is_for_one_algorithm() {
+    hold("jwks", checks::jwks);
+}
+
+#[test]
+fn whatever_form_comes_each_field_is_there_once_and_with_a_value() {
+    hold("form", checks::form);
+}
+
+#[test]
 fn the_seeds_lead_deep() {
     // Seeds that were all refused at the door would prove nothing: some of each kind must be taken.
     let taken = |path: &str| {
@@ -180,6 +218,17 @@ fn the_seeds_lead_deep() {
                 .is_ok_and(|document| brevet_core::rules::compile(document).is_ok()),
             "{name}"
         );
+    }
+    let bytes =
+        |path: &str| fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds").join(path)).unwrap();
+    for name in ["github", "list_audience", "rsa"] {
+        assert!(checks::passes(&bytes(&format!("jwt/{name}"))), "{name}");
+    }
+    for name in ["three", "one", "other_use"] {
+        assert!(brevet_core::oidc::KeySet::parse(&bytes(&format!("jwks/{name}"))).is_ok(), "{name}");
+    }
+    for name in ["exchange", "revoke"] {
+        assert!(brevet_core::form::Form::read(&bytes(&format!("form/{name}")), "resource").is_ok(), "{name}");
     }
     for name in ["nested", "all_zones", "account", "user", "bucket", "managing", "flat_zone"] {
         assert!(checks::reads(&taken(&format!("policies/{name}"))), "{name}");

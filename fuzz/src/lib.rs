@@ -1,6 +1,10 @@
 //! What must hold of everything that strangers send. Each function takes any bytes and panics where it
 //! does not hold. The fuzz targets call them, and so does `tests/hostile.rs` with changed seeds.
 
+mod federation;
+
+pub use federation::{form, jwks, jwt, passes};
+
 use std::sync::OnceLock;
 
 use brevet_core::access::{Access, Strangers};
