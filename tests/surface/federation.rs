@@ -27,7 +27,7 @@ pub(crate) fn federated() -> &'static Installation {
     here
 }
 
-fn publish(here: &Installation, keys: &[Value]) {
+pub(crate) fn publish(here: &Installation, keys: &[Value]) {
     here.documents.borrow_mut().insert(JWKS.to_owned(), json!({ "keys": keys }).to_string());
 }
 

@@ -27,6 +27,7 @@ mod sql;
 mod stage;
 
 mod anything;
+mod attacks;
 mod audit;
 mod config;
 mod counts;

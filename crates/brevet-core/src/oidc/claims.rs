@@ -32,7 +32,9 @@ impl Claim {
             Self::Text(text) => text.clone(),
             Self::List(members) => members.join(", "),
         };
-        text.chars().filter(|character| !character.is_control()).take(MOST_CHARS).collect()
+        let plain =
+            |character: char| if character.is_control() { char::REPLACEMENT_CHARACTER } else { character };
+        text.chars().take(MOST_CHARS).map(plain).collect()
     }
 
     /// Whether it, or a member of it, is taken.
