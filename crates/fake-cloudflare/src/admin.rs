@@ -6,8 +6,9 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use crate::envelope::{Answer, json_answer};
-use crate::fake::Fake;
+use crate::fake::{Fake, Outcome};
 use crate::fault::{Barrier, Fault};
+use crate::issuer;
 use crate::refusal::Refusal;
 use crate::settings::Settings;
 use crate::state::Call;
@@ -48,8 +49,12 @@ impl From<Fumble> for Answer {
 }
 
 /// Answers everything that is not under `/client/v4`.
-pub(crate) fn answer(fake: &Fake, request: &Request<Vec<u8>>, now: i64) -> Answer {
-    switch(fake, request, now).map_or_else(Answer::from, |body| json_answer(200, &body))
+pub(crate) fn answer(fake: &Fake, request: &Request<Vec<u8>>, now: i64) -> Outcome {
+    if let Some(outcome) = fake.lock().issuers.answer(request) {
+        return outcome;
+    }
+    let answer = switch(fake, request, now).map_or_else(Answer::from, |body| json_answer(200, &body));
+    issuer::at_once(answer)
 }
 
 fn switch(fake: &Fake, request: &Request<Vec<u8>>, now: i64) -> Result<Value, Fumble> {
@@ -97,6 +102,9 @@ fn switch(fake: &Fake, request: &Request<Vec<u8>>, now: i64) -> Result<Value, Fu
         }
         ("DELETE", ["tokens", id]) => found(fake.remove_token(id), id),
         ("POST", ["tokens", id, "expose"]) => found(fake.expose(id), id),
+        (_, ["issuer", shape, what]) => {
+            fake.lock().issuers.switch(request, shape, what, now).map_err(Fumble::Body)
+        }
         ("GET", ["violations"]) => Ok(json!(fake.violations())),
         ("POST", ["reset"]) => {
             fake.reset();

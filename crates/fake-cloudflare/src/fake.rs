@@ -142,8 +142,7 @@ impl Fake {
     pub fn finish(&self, request: Request<Vec<u8>>, arrival: Arrival, now: i64) -> Outcome {
         let whole = request.uri().path().to_owned();
         let Some(path) = whole.strip_prefix(BASE) else {
-            let answer = admin::answer(self, &request, now);
-            return Outcome { delay_ms: 0, body_delay_ms: 0, hold: None, reply: Reply::Answer(answer) };
+            return admin::answer(self, &request, now);
         };
         let mut state = self.lock();
         let now = now.saturating_add(state.settings.clock_offset_s);

@@ -19,6 +19,7 @@ mod fake;
 mod fault;
 mod groups;
 mod instant;
+mod issuer;
 mod leak;
 mod policy;
 mod refusal;

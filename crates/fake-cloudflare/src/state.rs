@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::config::Config;
 use crate::fault::{Barriers, Faults};
 use crate::groups::Groups;
+use crate::issuer::Issuers;
 use crate::policy::{Effect, Policy, Resource, Which};
 use crate::refusal::Refusal;
 use crate::settings::{InactiveVerify, Settings};
@@ -113,6 +114,7 @@ pub(crate) struct State {
     pub(crate) calls_made: u64,
     pub(crate) faults: Faults,
     pub(crate) barriers: Barriers,
+    pub(crate) issuers: Issuers,
     pub(crate) violations: Vec<Violation>,
     pub(crate) dns_records: BTreeMap<String, Vec<Value>>,
     made: u64,
@@ -135,6 +137,7 @@ impl State {
             calls_made: 0,
             faults: Faults::default(),
             barriers: Barriers::default(),
+            issuers: Issuers::default(),
             violations: Vec::new(),
             dns_records: BTreeMap::new(),
             made: 0,

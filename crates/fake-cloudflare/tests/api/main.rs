@@ -11,6 +11,7 @@
 mod access;
 mod desk;
 mod faults;
+mod issuer;
 mod leaks;
 mod lifecycle;
 mod limits;
