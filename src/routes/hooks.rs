@@ -1,6 +1,7 @@
 //! `POST /hooks/{name}`: signed webhooks, and `/v1/hooks`: what became of them.
 
 use brevet_core::broker::{self, Deed, Fault, KeyState, Ports, RequestError, Session};
+use brevet_core::cloudflare::TokenOwner;
 use brevet_core::hook::{ReplyDeed, Signed, Wish};
 use brevet_core::json::{List, Object, read_value};
 use brevet_core::ledger::book::{LeaseKey, MOST_LISTED};
@@ -44,27 +45,39 @@ pub(super) async fn hear<P: Ports>(
     let heard = broker::hear(ports, &inbound.visitor, name, &signed, body).await?;
     let receipt = broker::receipt_of(ports, &heard);
     let broker::Heard { session, wish, event, .. } = heard;
-    let (then, receipt) = match (wish, receipt) {
-        (Wish::Reply(ReplyDeed::Verify, params), _) => return Ok((session, Heard::Verify(params))),
-        (Wish::Nothing(misfit), _) => {
-            let mut told = Object::new();
-            told.put("ignored", &true).text("event", &event).text("because", &misfit);
-            return Ok((session, Heard::Task(Ok(Task::Say(of_json(200, told))))));
-        }
-        // There are no accounts, so there is nothing to act on.
-        (_, None) => return Err(Fault::from(RequestError::UnknownAccount)),
-        (Wish::Reply(deed, params), Some(receipt)) => match reply(deed, params) {
-            Ok(task) => (Some(Box::new(task)), receipt),
-            // Nothing is done, so the same message may come again.
-            Err(fault) => return Ok((session, Heard::Task(Err(fault)))),
-        },
-        (_, Some(receipt)) => (None, receipt),
+    let heard = match wish {
+        Wish::Reply(ReplyDeed::Verify, params) => Heard::Verify(params),
+        wish => Heard::Task(task(&session, wish, &event, receipt)),
     };
-    let (ledger, receipt) = receipt;
-    let account = session.in_force.policy.account_of(ledger).cloned();
-    let account = Box::new(account.ok_or(Fault::from(RequestError::UnknownAccount))?);
-    let task = Task::Ask { account, operation: Box::new(Operation::Receive(receipt)), then };
-    Ok((session, Heard::Task(Ok(task))))
+    Ok((session, heard))
+}
+
+fn task(
+    session: &Session,
+    wish: Wish,
+    event: &str,
+    receipt: Option<(TokenOwner, Box<Receipt>)>,
+) -> Result<Task, Fault> {
+    let mut then = None;
+    match wish {
+        Wish::Nothing(misfit) => {
+            let mut told = Object::new();
+            told.put("ignored", &true).text("event", event).text("because", &misfit);
+            return Ok(Task::Say(of_json(200, told)));
+        }
+        // Where that fails nothing is done, so the same message may come again.
+        Wish::Reply(deed, params) => then = Some(Box::new(reply(deed, params)?)),
+        Wish::Stop { .. } | Wish::Lift(_) => {}
+    }
+    // Without accounts there is nothing to act on.
+    let unknown = || Fault::from(RequestError::UnknownAccount);
+    let (ledger, receipt) = receipt.ok_or_else(unknown)?;
+    let account = session.in_force.policy.account_of(ledger).ok_or_else(unknown)?;
+    Ok(Task::Ask {
+        account: Box::new(account.clone()),
+        operation: Box::new(Operation::Receive(receipt)),
+        then,
+    })
 }
 
 /// What is done for a sender that waits for the answer.

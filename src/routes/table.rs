@@ -177,47 +177,36 @@ async fn dispatch<P: Ports>(
     if !methods(route).split(", ").any(|method| method == inbound.method) {
         return Err(Fault::from(RequestError::Method(methods(route))));
     }
-    let mut heard = match route {
-        Route::Hook(name) => Some(hooks::hear(ports, inbound, name).await),
-        _ => None,
-    };
-    let verifies = matches!(&heard, Some(Ok((_, hooks::Heard::Verify(_)))));
     match route {
         Route::Health => Ok(monitor::health()),
         Route::Ready => monitor::ready(ports, inbound).await,
         Route::Panic if ports.settings().development && inbound.visitor.loopback => monitor::panic(),
         Route::Panic => Err(Fault::from(RequestError::NoSuchPath)),
-        _ if verifies || matches!(route, Route::Verify) => {
-            let asked = match heard.take() {
-                Some(Ok((session, hooks::Heard::Verify(body)))) => Some((session, body)),
-                _ => None,
-            };
-            verify::native(ports, inbound, asked).await
-        }
+        Route::Verify => verify::native(ports, inbound, None).await,
         Route::Surrender => oauth::surrender(ports, inbound).await,
         Route::Metadata => oauth::metadata(ports, inbound).await,
         Route::DropIn(of, DropIn::Verify) => verify::drop_in(ports, inbound, of).await,
         Route::Config(what) => config::serve(ports, inbound, what).await,
         _ => {
-            let opened = match heard {
-                Some(heard) => heard.map(|(session, heard)| match heard {
-                    hooks::Heard::Task(task) => (session, Some(task)),
-                    hooks::Heard::Verify(_) => (session, None),
-                }),
-                None => {
-                    let asked = match route {
-                        Route::Exchange => {
-                            oauth::exchange(inbound).map(|(bearer, task)| (bearer, Some(Ok(task))))
-                        }
-                        _ => inbound.bearer(ports).map(|bearer| (bearer, None)),
-                    };
-                    match asked {
-                        Ok((bearer, task)) => Session::open(ports, bearer, &inbound.visitor)
-                            .await
-                            .map(|session| (session, task)),
-                        Err(fault) => Err(fault),
-                    }
+            let asked = match route {
+                Route::Exchange => oauth::exchange(inbound).map(|(bearer, task)| (Some(bearer), Some(task))),
+                Route::Hook(_) => Ok((None, None)),
+                _ => inbound.bearer(ports).map(|bearer| (Some(bearer), None)),
+            };
+            let opened = match (asked, route) {
+                (Ok((Some(bearer), task)), _) => {
+                    let opened = Session::open(ports, bearer, &inbound.visitor).await;
+                    opened.map(|session| (session, task.map(Ok)))
                 }
+                (Ok(_), Route::Hook(name)) => match hooks::hear(ports, inbound, name).await {
+                    Ok((session, hooks::Heard::Verify(body))) => {
+                        return verify::native(ports, inbound, Some((session, body))).await;
+                    }
+                    Ok((session, hooks::Heard::Task(task))) => Ok((session, Some(task))),
+                    Err(fault) => Err(fault),
+                },
+                (Ok(_), _) => Err(Fault::from(RequestError::NoSuchPath)),
+                (Err(fault), _) => Err(fault),
             };
             let (mut session, task) = match opened {
                 Ok(opened) => opened,

@@ -1,10 +1,12 @@
 //! A webhook: find out who sent it, whether it is of now, and what it asks for; the ledger then finds out
 //! whether it came before.
 
+use std::rc::Rc;
+
 use zeroize::Zeroizing;
 
 use crate::broker::fault::Fault;
-use crate::broker::in_force;
+use crate::broker::in_force::{self, InForce};
 use crate::broker::ports::{Ports, Visitor};
 use crate::broker::refusals::home;
 use crate::broker::session::Session;
@@ -76,6 +78,16 @@ pub async fn hear<P: Ports>(
     body: &[u8],
 ) -> Result<Heard, Fault> {
     let in_force = in_force::load(ports, visitor).await?;
+    read(ports, in_force, name, signed, body)
+}
+
+fn read<P: Ports>(
+    ports: &P,
+    in_force: Rc<InForce>,
+    name: &str,
+    signed: &Signed<'_>,
+    body: &[u8],
+) -> Result<Heard, Fault> {
     let hook = in_force.policy.hook(name);
     let scheme = hook.map_or(Scheme::Github, |hook| hook.scheme);
     let mut keys: Vec<Zeroizing<Vec<u8>>> = Vec::new();
@@ -106,7 +118,7 @@ pub async fn hear<P: Ports>(
         Scheme::Github => known.push_str(&String::from_utf8_lossy(body)),
     }
     let key = Secret::new(known).digest();
-    let session = Session::of_hook(std::rc::Rc::clone(&in_force), name.to_owned());
+    let session = Session::of_hook(in_force, name.to_owned());
     Ok(Heard { session, wish, event, key: hex::encode(key.as_bytes()) })
 }
 
