@@ -105,27 +105,37 @@ impl<S: Sql> Book<S> {
     /// # Errors
     /// The database's, among them that of a lease id that is taken.
     pub fn insert(&self, lease: &Lease) -> Result<(), SqlError> {
+        let mut bound = Columns::of(lease).0.to_vec();
+        bound.extend([SqlValue::Text(to_text(lease)), lease.id.as_str().into()]);
         self.sql
             .run(
                 "INSERT INTO lease (token_id, owner, grant_name, template, run, state, created, issued_on, expires_on, revision, body, id)
                  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                &columns(lease)?,
+                &bound,
             )
             .map(drop)
     }
 
-    /// Writes a lease over itself, with a later revision.
+    /// Writes a lease over itself, with a later revision. `before` is what stood in the row: each index entry
+    /// that is written is paid for, so only columns that changed are set.
     ///
     /// # Errors
     /// The database's, among them its refusal of a step back: see [`STEPS`].
-    pub fn replace(&self, lease: &Lease) -> Result<(), SqlError> {
-        self.sql
-            .run(
-                "UPDATE lease SET token_id = ?, owner = ?, grant_name = ?, template = ?, run = ?, state = ?, created = ?,
-                 issued_on = ?, expires_on = ?, revision = ?, body = ? WHERE id = ?",
-                &columns(lease)?,
-            )
-            .map(drop)
+    pub fn replace(&self, before: &Columns, lease: &Lease) -> Result<(), SqlError> {
+        let mut statement = String::from("UPDATE lease SET body = ?");
+        let mut bound = vec![SqlValue::Text(to_text(lease))];
+        let after = Columns::of(lease).0;
+        for ((name, before), after) in COLUMNS.iter().zip(&before.0).zip(after) {
+            if *before != after {
+                statement.push_str(", ");
+                statement.push_str(name);
+                statement.push_str(" = ?");
+                bound.push(after);
+            }
+        }
+        statement.push_str(" WHERE id = ?");
+        bound.push(lease.id.as_str().into());
+        self.sql.run(&statement, &bound).map(drop)
     }
 
     /// The lease of this id or of the token with this id.
@@ -158,10 +168,11 @@ impl<S: Sql> Book<S> {
             .run("SELECT body FROM lease WHERE state <> 'ended' AND expires_on <= ?", &[now.unix().into()])?;
         let mut settled = Vec::new();
         for mut lease in rows.iter().filter_map(|row| lease_of(row).ok()) {
+            let before = Columns::of(&lease);
             let end = if lease.token_id.is_none() { End::NeverCreated } else { End::Expired };
             lease.finish(end, lease.expires_on);
             lease.revision = lease.revision.saturating_add(1);
-            self.replace(&lease)?;
+            self.replace(&before, &lease)?;
             settled.push(lease);
         }
         Ok(settled)
@@ -335,22 +346,40 @@ impl<S: Sql> Book<S> {
     }
 }
 
-fn columns(lease: &Lease) -> Result<Vec<SqlValue>, SqlError> {
-    let body = to_text(lease);
-    Ok(vec![
-        SqlValue::text(lease.token_id.as_ref().map(TokenId::as_str)),
-        lease.owner.as_str().into(),
-        SqlValue::text(lease.grant.as_deref()),
-        SqlValue::text(lease.template.as_deref()),
-        SqlValue::text(lease.run.as_deref()),
-        lease.state.as_str().into(),
-        lease.created.unix().into(),
-        SqlValue::integer(lease.issued_on.map(Timestamp::unix)),
-        lease.expires_on.unix().into(),
-        lease.revision.into(),
-        SqlValue::Text(body),
-        lease.id.as_str().into(),
-    ])
+/// The columns of [`Columns`], as the table names them.
+const COLUMNS: [&str; 10] = [
+    "token_id",
+    "owner",
+    "grant_name",
+    "template",
+    "run",
+    "state",
+    "created",
+    "issued_on",
+    "expires_on",
+    "revision",
+];
+
+/// What of a lease is searched for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Columns([SqlValue; 10]);
+
+impl Columns {
+    /// Those of this lease.
+    pub fn of(lease: &Lease) -> Self {
+        Self([
+            SqlValue::text(lease.token_id.as_ref().map(TokenId::as_str)),
+            lease.owner.as_str().into(),
+            SqlValue::text(lease.grant.as_deref()),
+            SqlValue::text(lease.template.as_deref()),
+            SqlValue::text(lease.run.as_deref()),
+            lease.state.as_str().into(),
+            lease.created.unix().into(),
+            SqlValue::integer(lease.issued_on.map(Timestamp::unix)),
+            lease.expires_on.unix().into(),
+            lease.revision.into(),
+        ])
+    }
 }
 
 fn lease_of(row: &Row) -> Result<Lease, SqlError> {

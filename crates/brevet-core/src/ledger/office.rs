@@ -33,6 +33,7 @@ use crate::ledger::lease::{End, Lease};
 use crate::ledger::name::Pepper;
 use crate::ledger::protocol::{Answer, Operation, PROTOCOL, Refusal, Request};
 use crate::ledger::sql::{Sql, SqlError};
+use crate::rulebook::RulesMark;
 use crate::secret::Secret;
 use crate::time::{Seconds, Timestamp};
 use deliver::Announcing;
@@ -206,6 +207,8 @@ pub struct Office<S, C, K> {
     cloudflare: C,
     clock: K,
     pepper: Option<Pepper>,
+    /// The rules in the book, as far as this object has read them; forgotten before others are written.
+    rules: RefCell<Option<RulesMark>>,
     /// The end of the journal, as far as this object knows.
     head: RefCell<Option<Head>>,
     busy: RefCell<SortedSet<LeaseId>>,
@@ -240,6 +243,7 @@ impl<S: Sql, C: Cloudflare, K: Clock> Office<S, C, K> {
             cloudflare,
             clock,
             pepper,
+            rules: RefCell::default(),
             head: RefCell::default(),
             busy: RefCell::default(),
             notices: RefCell::default(),
@@ -310,7 +314,11 @@ impl<S: Sql, C: Cloudflare, K: Clock> Office<S, C, K> {
         ) {
             return Ok(None);
         }
+        if self.rules.borrow().as_ref() == Some(&request.rules) {
+            return Ok(None);
+        }
         let Some(mark) = self.book.rules_mark()? else { return Ok(None) };
+        self.rules.replace(Some(mark.clone()));
         if mark.version > request.rules.version {
             return Ok(self.book.rules()?.map(|(mark, json)| Answer::RulesNewer { mark, json }));
         }

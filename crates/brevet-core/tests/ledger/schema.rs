@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use brevet_core::ledger::book::Book;
+use brevet_core::ledger::book::{Book, Columns};
 use brevet_core::ledger::due::Errand;
 use brevet_core::ledger::lease::{End, Lease, State};
 use brevet_core::ledger::schema::STEPS;
@@ -75,7 +75,8 @@ fn the_database_refuses_every_step_back() {
         wrong.revision += 1;
         edit(&mut wrong);
         let before = bench.sql.dump();
-        assert!(matches!(book.replace(&wrong), Err(SqlError::Engine(_))), "{wrong:?}");
+        let replaced = book.replace(&Columns::of(&bench.lease(1)), &wrong);
+        assert!(matches!(replaced, Err(SqlError::Engine(_))), "{wrong:?}");
         assert_eq!(bench.sql.dump(), before);
     };
     refused(&|lease| lease.revision -= 1);
@@ -91,7 +92,7 @@ fn the_database_refuses_every_step_back() {
     let mut ended = bench.lease(1);
     ended.revision += 1;
     ended.end = Some(End::FoundDead);
-    book.replace(&ended).unwrap();
+    book.replace(&Columns::of(&bench.lease(1)), &ended).unwrap();
     assert_eq!(bench.lease(1), ended);
 }
 

@@ -5,7 +5,7 @@ use std::ops::Deref;
 use crate::cloudflare::{Cloudflare, Parents};
 use crate::id::LeaseId;
 use crate::json::{from_text, to_text};
-use crate::ledger::book::LeaseKey;
+use crate::ledger::book::{Columns, LeaseKey};
 use crate::ledger::delivery::DeliveryFilter;
 use crate::ledger::due::Errand;
 use crate::ledger::journal::Entry;
@@ -57,6 +57,7 @@ impl<S: Sql, C: Cloudflare, K: Clock> Hand<'_, S, C, K> {
             self.notice(Notice::RulesDiffer { version: mark.version });
             return Ok(Answer::Refused(Refusal::RulesDiffer));
         }
+        self.rules.replace(None);
         self.book.take_rules(mark, json)?;
         self.announcing.forget();
         if present.is_none_or(|(present, _)| present != *mark) {
@@ -200,11 +201,11 @@ impl<S: Sql, C: Cloudflare, K: Clock> Hand<'_, S, C, K> {
         amend: &dyn Fn(&mut Lease, Timestamp),
     ) -> Result<Box<Lease>, SqlError> {
         let mut lease = self.present(id)?;
-        let before = (lease.state, lease.expires_on);
+        let (before, columns) = ((lease.state, lease.expires_on), Columns::of(&lease));
         let now = self.clock.now();
         amend(&mut lease, now);
         lease.revision = lease.revision.saturating_add(1);
-        self.book.replace(&lease)?;
+        self.book.replace(&columns, &lease)?;
         if before.0 != lease.state {
             let event = match (lease.state, lease.end) {
                 (State::Active, _) => "created",
