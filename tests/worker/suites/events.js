@@ -2,23 +2,24 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 
+import { sign } from "@octokit/webhooks-methods";
 import { Webhook } from "standardwebhooks";
 
 import { evidence, search } from "../harness/leaks.js";
 import { wait } from "../harness/processes.js";
 import { signingKey, startReceiver } from "../harness/receiver.js";
 import { open } from "../harness/stage.js";
-import { startWorker } from "../harness/worker.js";
 
 const purge = { template: "cache-purge", params: { zone: "example.com" } };
 const lower = (headers) => Object.fromEntries(["webhook-id", "webhook-timestamp", "webhook-signature"].map((name) => [name, headers[name]]));
 const verified = (key, { body, headers }) => new Webhook(key).verify(body.toString(), lower(headers));
 
 // A stage whose events go to receivers of the tests' own.
-export async function telling(endpoints, keys) {
-  const stage = await open({ start: (variables, state) => startWorker({ ...variables, ...keys }, state) });
+export async function telling(endpoints, keys, hooks) {
+  const stage = await open({ hooks: keys });
   const rules = structuredClone(stage.rules);
   rules.endpoint = endpoints;
+  if (hooks) rules.hook = hooks;
   const pushed = await stage.push(rules);
   assert.equal(pushed.status, 200, pushed.text);
   stage.rules = rules;
@@ -26,7 +27,7 @@ export async function telling(endpoints, keys) {
 }
 
 export default () => describe("events", () => {
-  const keys = { HOOK_SIEM: signingKey(), HOOK_SIEM_NEXT: signingKey(), HOOK_CHAT: signingKey(), HOOK_TRAP: signingKey() };
+  const keys = { HOOK_GITHUB: signingKey(), HOOK_SIEM: signingKey(), HOOK_SIEM_NEXT: signingKey(), HOOK_CHAT: signingKey(), HOOK_TRAP: signingKey() };
   let stage;
   let siem;
   let chat;
@@ -40,7 +41,12 @@ export default () => describe("events", () => {
       siem: { url: `${siem.url}/in`, secrets: ["HOOK_SIEM", "HOOK_SIEM_NEXT"], accounts: ["main"] },
       chat: { url: chat.url, secrets: ["HOOK_CHAT"], accounts: ["main"], events: ["freeze.set", "freeze.lifted", "lease.refused"] },
       trap: { url: trap.url, secrets: ["HOOK_TRAP"], accounts: ["main"], events: ["lease.granted"] },
-    }, keys);
+    }, keys, {
+      leak: {
+        scheme: "github", secrets: ["HOOK_GITHUB"], when: [{ event: "secret_scanning_alert", "/action": "created" }],
+        revoke: { owner: "client:ci" }, freeze: { grant: "ci-purge", for: "1h" },
+      },
+    });
   });
   after(async () => {
     await stage?.close();
@@ -179,6 +185,21 @@ export default () => describe("events", () => {
     }
     test.diagnostic(`${stopped.json.queued} leases were gone ${Date.now() - begun} ms after the wish, while a receiver hung`);
     siem.answer = () => ({ status: 204 });
+  });
+
+  it("announce the leak reflex: the freeze, the revocation of all and the end of each", async (test) => {
+    const made = await mint();
+    const text = JSON.stringify({ action: "created", alert: { number: 1 }, repository: { id: 7 } });
+    const headers = { "x-github-event": "secret_scanning_alert", "x-github-delivery": crypto.randomUUID(), "x-hub-signature-256": await sign(keys.HOOK_GITHUB, text) };
+    const sent = Date.now();
+    const heard = await stage.ask("POST", "/hooks/leak", { body: text, headers });
+    assert.equal(heard.status, 202, heard.text);
+    const [ended] = await siem.until(of("lease.revoked", made.lease.id));
+    test.diagnostic(`its end was received ${ended.at - sent} ms after the alert was sent`);
+    const [reflex] = await siem.until(of("leak.reflex"));
+    assert.equal(reflex.json.data.entry.by, "hook:leak");
+    await siem.until(({ json }) => json.type === "freeze.set" && json.data.entry.by === "hook:leak");
+    for (const event of siem.got.slice(-3)) verified(keys.HOOK_SIEM_NEXT, event);
   });
 
   it("hold no value, no parent and no key", async () => {

@@ -9,19 +9,20 @@ use crate::cloudflare::TokenOwner;
 use crate::json::{List, Object, ToJson, words};
 use crate::ledger::book::Book;
 use crate::ledger::journal::Kept;
-use crate::ledger::sql::{Sql, SqlError, SqlValue};
+use crate::ledger::sql::{Row, Sql, SqlError, SqlValue};
 use crate::time::Timestamp;
+use Bound::{At, Nothing, Number, Text};
 
 /// The most deliveries in one answer.
 pub const MOST_DELIVERIES: u32 = 100;
 
 /// The most events of an endpoint that wait for another attempt. Beyond that the journal is gone through
 /// no further until some are delivered or given up: what is there, is not lost.
-pub const MOST_WAITING: u32 = 500;
+pub const MOST_WAITING: u64 = 500;
 
 /// The most dead letters of an endpoint that are listed, and the most deliveries that came through after a
 /// failure; the oldest go. A dead letter is in the journal, too, and can be replayed from there.
-pub const MOST_SETTLED: u32 = 500;
+pub const MOST_SETTLED: u64 = 500;
 
 /// What became of an event that was not delivered at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +64,30 @@ pub struct Due {
     pub tries: u32,
 }
 
+/// A value that is bound to a statement. Those that are borrowed cost the Worker less code at each place.
+#[derive(Clone, Copy)]
+enum Bound<'a> {
+    Nothing,
+    Number(u64),
+    At(Timestamp),
+    Text(&'a str),
+}
+
 impl<S: Sql> Book<S> {
+    #[inline(never)]
+    fn ask(&self, statement: &str, bound: &[Bound<'_>]) -> Result<Vec<Row>, SqlError> {
+        let mut values = Vec::with_capacity(bound.len());
+        for bound in bound {
+            values.push(match bound {
+                Nothing => SqlValue::Null,
+                Number(number) => SqlValue::integer(i64::try_from(*number).ok()),
+                At(at) => SqlValue::Integer(at.unix()),
+                Text(text) => SqlValue::Text((*text).to_owned()),
+            });
+        }
+        self.sql().run(statement, &values)
+    }
+
     /// Has these endpoints (a JSON list of names) and no others. A new one is told what comes from now on;
     /// what waits for one that is gone goes with it.
     ///
@@ -74,14 +98,13 @@ impl<S: Sql> Book<S> {
             "DELETE FROM endpoint WHERE name NOT IN (SELECT value FROM json_each(?))",
             "DELETE FROM delivery WHERE endpoint NOT IN (SELECT value FROM json_each(?))",
         ] {
-            self.sql().run(statement, &[names.into()])?;
+            self.ask(statement, &[Text(names)])?;
         }
-        self.sql()
-            .run(
-                "INSERT OR IGNORE INTO endpoint (name, seq, at, tries) SELECT value, ?, ?, 0 FROM json_each(?)",
-                &[number(seq), now.unix().into(), names.into()],
-            )
-            .map(drop)
+        self.ask(
+            "INSERT OR IGNORE INTO endpoint (name, seq, at, tries) SELECT value, ?, ?, 0 FROM json_each(?)",
+            &[Number(seq), At(now), Text(names)],
+        )
+        .map(drop)
     }
 
     /// The endpoints that may be sent something now, with the last entry that each was told: those that take
@@ -90,9 +113,9 @@ impl<S: Sql> Book<S> {
     /// # Errors
     /// The database's.
     pub fn listening(&self, now: Timestamp) -> Result<Vec<(String, u64)>, SqlError> {
-        let rows = self.sql().run(
+        let rows = self.ask(
             "SELECT name, seq FROM endpoint WHERE paused IS NULL AND at <= ? ORDER BY tries, name",
-            &[now.unix().into()],
+            &[At(now)],
         )?;
         let mut listening = Vec::new();
         for row in rows {
@@ -108,8 +131,7 @@ impl<S: Sql> Book<S> {
     /// # Errors
     /// The database's.
     pub fn told(&self, endpoint: &str, seq: u64) -> Result<(), SqlError> {
-        self.sql()
-            .run("UPDATE endpoint SET seq = max(seq, ?) WHERE name = ?", &[number(seq), endpoint.into()])
+        self.ask("UPDATE endpoint SET seq = max(seq, ?) WHERE name = ?", &[Number(seq), Text(endpoint)])
             .map(drop)
     }
 
@@ -118,12 +140,11 @@ impl<S: Sql> Book<S> {
     /// # Errors
     /// The database's.
     pub fn took(&self, endpoint: &str, now: Timestamp) -> Result<(), SqlError> {
-        self.sql()
-            .run(
-                "UPDATE endpoint SET tries = 0, since = NULL, failure = NULL, delivered = ? WHERE name = ?",
-                &[now.unix().into(), endpoint.into()],
-            )
-            .map(drop)
+        self.ask(
+            "UPDATE endpoint SET tries = 0, since = NULL, failure = NULL, delivered = ? WHERE name = ?",
+            &[At(now), Text(endpoint)],
+        )
+        .map(drop)
     }
 
     /// Notes that an endpoint failed. Tells since when it does nothing else, and how often it did in a row; none
@@ -137,10 +158,10 @@ impl<S: Sql> Book<S> {
         now: Timestamp,
         why: &str,
     ) -> Result<Option<(Timestamp, u32)>, SqlError> {
-        let rows = self.sql().run(
+        let rows = self.ask(
             "UPDATE endpoint SET tries = tries + 1, since = coalesce(since, ?), failure = ? WHERE name = ?
              RETURNING since, tries",
-            &[now.unix().into(), why.into(), endpoint.into()],
+            &[At(now), Text(why), Text(endpoint)],
         )?;
         Ok(rows.first().and_then(|row| Some((moment(row.first())?, small(row.get(1))?))))
     }
@@ -156,12 +177,11 @@ impl<S: Sql> Book<S> {
         now: Timestamp,
     ) -> Result<(), SqlError> {
         let at = until.unwrap_or(now);
-        self.sql()
-            .run(
-                "UPDATE endpoint SET at = max(at, ?), paused = iif(?, ?, NULL) WHERE name = ?",
-                &[at.unix().into(), u32::from(until.is_none()).into(), now.unix().into(), endpoint.into()],
-            )
-            .map(drop)
+        self.ask(
+            "UPDATE endpoint SET at = max(at, ?), paused = iif(?, ?, NULL) WHERE name = ?",
+            &[At(at), Number(u64::from(until.is_none())), At(now), Text(endpoint)],
+        )
+        .map(drop)
     }
 
     /// Sends to an endpoint again from this moment on, and gives what waits for it another day. Tells whether
@@ -170,12 +190,12 @@ impl<S: Sql> Book<S> {
     /// # Errors
     /// The database's.
     pub fn resume(&self, endpoint: &str, now: Timestamp) -> Result<bool, SqlError> {
-        let bound = [now.unix().into(), endpoint.into()];
-        let rows = self.sql().run(
+        let bound = [At(now), Text(endpoint)];
+        let rows = self.ask(
             "UPDATE endpoint SET at = ?, tries = 0, since = NULL, paused = NULL WHERE name = ? RETURNING name",
             &bound,
         )?;
-        self.sql().run(
+        self.ask(
             "UPDATE delivery SET at = ?1, begun = ?1 WHERE endpoint = ?2 AND state = 'waiting'",
             &bound,
         )?;
@@ -187,7 +207,7 @@ impl<S: Sql> Book<S> {
     /// # Errors
     /// The database's.
     pub fn next_delivery(&self) -> Result<Option<Timestamp>, SqlError> {
-        let rows = self.sql().run(
+        let rows = self.ask(
             "SELECT min(iif(seq < (SELECT max(seq) FROM journal), at, max(at,
                  (SELECT min(at) FROM delivery WHERE endpoint = name AND state = 'waiting'))))
              FROM endpoint WHERE paused IS NULL",
@@ -201,10 +221,10 @@ impl<S: Sql> Book<S> {
     /// # Errors
     /// The database's.
     pub fn due_delivery(&self, endpoint: &str, now: Timestamp) -> Result<Option<Due>, SqlError> {
-        let rows = self.sql().run(
+        let rows = self.ask(
             "SELECT seq, begun, tries FROM delivery WHERE endpoint = ? AND state = 'waiting' AND at <= ?
              ORDER BY at, seq LIMIT 1",
-            &[endpoint.into(), now.unix().into()],
+            &[Text(endpoint), At(now)],
         )?;
         let Some(row) = rows.first() else { return Ok(None) };
         let read =
@@ -224,30 +244,30 @@ impl<S: Sql> Book<S> {
         at: Timestamp,
         failure: Option<&str>,
     ) -> Result<Option<Timestamp>, SqlError> {
-        self.sql().run(
+        self.ask(
             "INSERT INTO delivery (endpoint, seq, state, at, tries, begun, failure) VALUES (?, ?, ?, ?, 1, ?, ?)
              ON CONFLICT (endpoint, seq) DO UPDATE SET
                  state = excluded.state, at = excluded.at, tries = tries + 1, failure = excluded.failure",
             &[
-                endpoint.into(),
-                number(due.seq),
-                state.as_str().into(),
-                at.unix().into(),
-                due.begun.unix().into(),
-                SqlValue::text(failure),
+                Text(endpoint),
+                Number(due.seq),
+                Text(state.as_str()),
+                At(at),
+                At(due.begun),
+                failure.map_or(Nothing, Text),
             ],
         )?;
         if state == DeliveryState::Waiting {
-            let rows = self.sql().run(
+            let rows = self.ask(
                 "SELECT min(at) FROM delivery WHERE endpoint = ? AND state = 'waiting' HAVING count(*) >= ?",
-                &[endpoint.into(), MOST_WAITING.into()],
+                &[Text(endpoint), Number(MOST_WAITING)],
             )?;
             return Ok(rows.first().and_then(|row| moment(row.first())));
         }
-        self.sql().run(
+        self.ask(
             "DELETE FROM delivery WHERE endpoint = ?1 AND state = ?2 AND seq <=
                  (SELECT seq FROM delivery WHERE endpoint = ?1 AND state = ?2 ORDER BY seq DESC LIMIT 1 OFFSET ?3)",
-            &[endpoint.into(), state.as_str().into(), MOST_SETTLED.into()],
+            &[Text(endpoint), Text(state.as_str()), Number(MOST_SETTLED)],
         )?;
         Ok(None)
     }
@@ -258,17 +278,15 @@ impl<S: Sql> Book<S> {
     /// # Errors
     /// The database's.
     pub fn replay(&self, endpoint: &str, seq: u64, now: Timestamp) -> Result<bool, SqlError> {
-        let rows = self.sql().run(
-            "UPDATE endpoint SET at = ? WHERE name = ? RETURNING name",
-            &[now.unix().into(), endpoint.into()],
-        )?;
+        let rows =
+            self.ask("UPDATE endpoint SET at = ? WHERE name = ? RETURNING name", &[At(now), Text(endpoint)])?;
         if rows.is_empty() {
             return Ok(false);
         }
-        self.sql().run(
+        self.ask(
             "INSERT INTO delivery (endpoint, seq, state, at, tries, begun) VALUES (?1, ?2, 'waiting', ?3, 0, ?3)
              ON CONFLICT (endpoint, seq) DO UPDATE SET state = 'waiting', at = ?3, begun = ?3",
-            &[endpoint.into(), number(seq), now.unix().into()],
+            &[Text(endpoint), Number(seq), At(now)],
         )?;
         Ok(true)
     }
@@ -279,11 +297,11 @@ impl<S: Sql> Book<S> {
     /// # Errors
     /// The database's.
     pub fn drop_events_before(&self, seq: u64) -> Result<Vec<(String, u64)>, SqlError> {
-        let rows = self.sql().run(
+        let rows = self.ask(
             "SELECT name, (SELECT count(*) FROM delivery WHERE endpoint = name AND state = 'waiting' AND delivery.seq < ?1)
                  + (SELECT count(*) FROM journal WHERE journal.seq > endpoint.seq AND journal.seq < ?1)
              FROM endpoint ORDER BY name",
-            &[number(seq)],
+            &[Number(seq)],
         )?;
         let mut dropped = Vec::new();
         for row in rows {
@@ -291,8 +309,8 @@ impl<S: Sql> Book<S> {
                 dropped.push((name.clone(), count));
             }
         }
-        self.sql().run("DELETE FROM delivery WHERE seq < ?", &[number(seq)])?;
-        self.sql().run("UPDATE endpoint SET seq = ?1 WHERE seq < ?1", &[number(seq.saturating_sub(1))])?;
+        self.ask("DELETE FROM delivery WHERE seq < ?", &[Number(seq)])?;
+        self.ask("UPDATE endpoint SET seq = ?1 WHERE seq < ?1", &[Number(seq.saturating_sub(1))])?;
         Ok(dropped)
     }
 
@@ -308,15 +326,15 @@ impl<S: Sql> Book<S> {
         filter: &DeliveryFilter,
         limit: u32,
     ) -> Result<String, SqlError> {
-        let endpoint = SqlValue::text(filter.endpoint.as_deref());
-        let endpoints = self.sql().run(
+        let endpoint = filter.endpoint.as_deref().map_or(Nothing, Text);
+        let endpoints = self.ask(
             "SELECT name, iif(paused IS NOT NULL, 'paused', iif(since IS NOT NULL, 'failing', 'active')), seq,
                  max(coalesce((SELECT max(seq) FROM journal), 0) - seq, 0), tries, failure, since, paused,
                  iif(since IS NULL, NULL, at), delivered
              FROM endpoint WHERE ?1 IS NULL OR name = ?1 ORDER BY name",
-            std::slice::from_ref(&endpoint),
+            &[endpoint],
         )?;
-        let deliveries = self.sql().run(
+        let deliveries = self.ask(
             "SELECT endpoint, delivery.seq, mac, event, state, tries, failure,
                  iif(state = 'waiting', delivery.at, NULL), iif(state = 'waiting', NULL, delivery.at)
              FROM delivery JOIN journal ON journal.seq = delivery.seq
@@ -325,11 +343,11 @@ impl<S: Sql> Book<S> {
              ORDER BY delivery.seq DESC, endpoint LIMIT ?6",
             &[
                 endpoint,
-                SqlValue::text(filter.state.map(DeliveryState::as_str)),
-                SqlValue::text(filter.event.as_deref()),
-                SqlValue::integer(filter.before.and_then(|seq| i64::try_from(seq).ok())),
-                SqlValue::text(filter.after.as_deref()),
-                limit.min(MOST_DELIVERIES).into(),
+                filter.state.map_or(Nothing, |state| Text(state.as_str())),
+                filter.event.as_deref().map_or(Nothing, Text),
+                filter.before.map_or(Nothing, Number),
+                filter.after.as_deref().map_or(Nothing, Text),
+                Number(u64::from(limit.min(MOST_DELIVERIES))),
             ],
         )?;
         let mut next = None;
@@ -385,10 +403,6 @@ impl ToJson for Column<'_> {
             _ => text.push_str("null"),
         }
     }
-}
-
-fn number(seq: u64) -> SqlValue {
-    SqlValue::integer(i64::try_from(seq).ok())
 }
 
 fn whole(value: Option<&SqlValue>) -> Option<u64> {

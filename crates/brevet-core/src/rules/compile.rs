@@ -93,9 +93,9 @@ pub fn development_only(document: &Document) -> Vec<Finding> {
             out.warning(format!("/issuer/{name}/url"), Problem::PlainHttp);
         }
     }
-    for (name, endpoint) in &document.endpoints {
+    for endpoint in &document.endpoints {
         if endpoint.plain {
-            out.warning(format!("/endpoint/{name}/url"), Problem::PlainHttp);
+            out.warning(format!("/endpoint/{}/url", endpoint.name), Problem::PlainHttp);
         }
     }
     for pointer in example::traces(document) {

@@ -119,8 +119,8 @@ pub struct Document {
     pub hooks: SortedMap<String, Hook>,
     /// `[grant.NAME]`.
     pub grants: SortedMap<String, GrantRule>,
-    /// `[endpoint.NAME]`.
-    pub endpoints: SortedMap<String, EndpointRule>,
+    /// `[endpoint.NAME]`, by name.
+    pub endpoints: Vec<EndpointRule>,
 }
 
 /// `[brevet]`: this installation.
@@ -351,6 +351,8 @@ pub struct GrantRule {
 /// `[endpoint.NAME]`: who is told of what becomes of leases.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EndpointRule {
+    /// Its name.
+    pub name: String,
     /// Where events are sent.
     pub url: String,
     /// Whether that is plain http, which is taken on loopback and in development mode only.

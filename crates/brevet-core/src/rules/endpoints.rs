@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::document::{EndpointRule, MAX_FILTER, MAX_SIGNING, Origin};
 use super::finding::{Problem, Section, UrlProblem};
+use super::hooks::texts;
 use super::names::Names;
 use super::reader::{Field, Findings, Table, below};
 use super::words;
@@ -55,6 +56,7 @@ pub(super) fn endpoint(
     let enabled = table.get("enabled").map_or(Some(true), |field| field.flag(out));
     let (url, plain) = url?;
     Some(EndpointRule {
+        name: name.to_owned(),
         url,
         plain,
         secrets: secrets?,
@@ -67,10 +69,6 @@ pub(super) fn endpoint(
 }
 
 type ReadText<'a> = &'a dyn Fn(&Field<'_>, &mut Findings) -> Option<String>;
-
-fn texts(field: &Field<'_>, most: usize, out: &mut Findings, read: ReadText<'_>) -> Option<Vec<String>> {
-    field.distinct(most, out, read)
-}
 
 /// The texts of a list that may be left out.
 fn texts_or_none(

@@ -149,7 +149,7 @@ fn parameters(
 }
 
 /// A list of texts, none of them twice.
-fn texts(
+pub(super) fn texts(
     field: &Field<'_>,
     most: usize,
     out: &mut Findings,

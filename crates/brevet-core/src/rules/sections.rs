@@ -101,10 +101,10 @@ fn document(root: &Field<'_>, out: &mut Findings) -> Option<Document> {
     let read_grant = |_: &str, field: &Field<'_>, out: &mut Findings| grants::grant(field, &names, out);
     let grants = entries(&table, "grant", MAX_GRANTS, words::common_name, out, read_grant);
     let own = brevet.as_ref().and_then(|brevet| brevet.url.as_ref());
-    let read_endpoint = |name: &str, field: &Field<'_>, out: &mut Findings| {
-        endpoints::endpoint(name, field, root.value, own, &names, out)
-    };
-    let endpoints = entries(&table, "endpoint", MAX_ENDPOINTS, words::common_name, out, read_endpoint);
+    let mut endpoints = Vec::new();
+    for (name, _, field) in named_fields(&table, "endpoint", MAX_ENDPOINTS, words::common_name, out) {
+        endpoints.extend(endpoints::endpoint(name, &field, root.value, own, &names, out));
+    }
     Some(Document {
         brevet: brevet?,
         accounts,

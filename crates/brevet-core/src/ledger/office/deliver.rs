@@ -42,7 +42,7 @@ const ENDPOINTS: &str = "endpoints";
 const MOST_LOOKED_AT: u32 = 500;
 
 /// The endpoints of this ledger, as the rules have them.
-type Endpoints = Rc<Vec<(String, EndpointRule)>>;
+type Endpoints = Rc<Vec<EndpointRule>>;
 
 /// Who is told, as far as this object knows, and how it is interrupted.
 #[derive(Debug, Default)]
@@ -94,20 +94,28 @@ impl<S: Sql, C: Cloudflare, K: Clock> Office<S, C, K> {
         if let Some(known) = &*self.announcing.endpoints.borrow() {
             return Ok(Rc::clone(known));
         }
-        let json = self.book.rules()?.map(|(_, json)| json);
-        let endpoints = match json.as_deref().filter(|json| json.contains("\"endpoint\"")) {
-            None => Some(Vec::new()),
-            Some(json) => self.read_endpoints(json),
-        };
+        let mut endpoints = Some(Vec::new());
+        let mut version = String::new();
+        let mut noted = String::new();
+        // Of these rules it is noted who is told: most objects that wake need not read them.
+        if let Some(mark) = self.book.rules_mark()? {
+            version = mark.version.to_string();
+            noted = self.book.note(ENDPOINTS)?.unwrap_or_default();
+            if noted.strip_suffix(" []") != Some(version.as_str())
+                && let Some((_, json)) = self.book.rules()?
+            {
+                endpoints = self.read_endpoints(&json);
+            }
+        }
         // Rules that cannot be read are a later build's, which goes on where this one was.
-        if let Some(endpoints) = &endpoints {
+        if let Some(endpoints) = endpoints.as_ref().filter(|_| !version.is_empty()) {
             let mut names = List::new();
-            endpoints.iter().for_each(|(name, _)| names.push(name));
+            endpoints.iter().for_each(|rule| names.push(&rule.name));
             let names = to_text(&names);
-            // What is noted already is not written again by every object that wakes.
-            if self.book.note(ENDPOINTS)?.as_ref().map_or("[]", String::as_str) != names {
+            let present = format!("{version} {names}");
+            if present != noted {
                 self.book.keep_endpoints(&names, self.book.head()?.seq, self.clock.now())?;
-                self.book.keep_note(ENDPOINTS, &names)?;
+                self.book.keep_note(ENDPOINTS, &present)?;
             }
         }
         let endpoints = Rc::new(endpoints.unwrap_or_default());
@@ -115,18 +123,15 @@ impl<S: Sql, C: Cloudflare, K: Clock> Office<S, C, K> {
         Ok(endpoints)
     }
 
-    fn read_endpoints(&self, json: &str) -> Option<Vec<(String, EndpointRule)>> {
+    fn read_endpoints(&self, json: &str) -> Option<Vec<EndpointRule>> {
         let value: Value = serde_json::from_slice(json.as_bytes()).ok()?;
-        let document = rules::read(&value).ok()?;
-        let mut endpoints = Vec::new();
-        for (name, rule) in document.endpoints {
-            let ours =
-                |name: &String| document.accounts.get(name).is_some_and(|rule| rule.owner == self.owner);
-            if rule.enabled && (rule.accounts.is_empty() || rule.accounts.iter().any(ours)) {
-                endpoints.push((name, rule));
-            }
-        }
-        Some(endpoints)
+        let mut document = rules::read(&value).ok()?;
+        let accounts = document.accounts;
+        let ours = |name: &String| accounts.get(name).is_some_and(|rule| rule.owner == self.owner);
+        document
+            .endpoints
+            .retain(|rule| rule.enabled && (rule.accounts.is_empty() || rule.accounts.iter().any(ours)));
+        Some(document.endpoints)
     }
 }
 
@@ -141,7 +146,7 @@ impl<S: Sql, C: Cloudflare, K: Clock> Hand<'_, S, C, K> {
         loop {
             let mut any = false;
             for (name, seq) in self.book.listening(self.clock.now())? {
-                let Some((_, rule)) = endpoints.iter().find(|(known, _)| *known == name) else { continue };
+                let Some(rule) = endpoints.iter().find(|rule| rule.name == name) else { continue };
                 if failed.contains(&name) {
                     continue;
                 }

@@ -13,7 +13,7 @@ fn with_endpoint(change: &Value) -> Value {
 
 fn read_one(change: &Value) -> EndpointRule {
     let document = read(&with_endpoint(change)).unwrap_or_else(|findings| panic!("{findings:#?}"));
-    document.endpoints.get("siem").unwrap().clone()
+    document.endpoints.into_iter().find(|rule| rule.name == "siem").unwrap()
 }
 
 #[test]
