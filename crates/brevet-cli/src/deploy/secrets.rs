@@ -27,7 +27,8 @@ pub(super) enum Purpose {
     Parent,
     /// A parent token's successor, which may come later.
     Successor,
-    /// The key of a hook, which may come later: until then the hook hears nothing.
+    /// The key of a hook or an endpoint, which may come later: until then a hook hears nothing, and an endpoint
+    /// is told nothing.
     Hook,
 }
 
@@ -113,7 +114,8 @@ pub(super) fn needed(rules: &Document) -> Vec<(String, Purpose)> {
     for next in rules.accounts.values().filter_map(|account| account.parent_next.clone()) {
         parents.entry(next).or_insert(Purpose::Successor);
     }
-    for secret in rules.hooks.values().flat_map(|hook| &hook.secrets) {
+    let hooks = rules.hooks.values().flat_map(|hook| &hook.secrets);
+    for secret in hooks.chain(rules.endpoints.iter().flat_map(|endpoint| &endpoint.secrets)) {
         parents.entry(secret.clone()).or_insert(Purpose::Hook);
     }
     let ours = [(PEPPER.to_owned(), Purpose::Pepper), (OPERATOR_SECRET.to_owned(), Purpose::Operator)];

@@ -80,3 +80,14 @@ fn quotes_what_a_shell_would_take_apart() {
     let out = stage.deploy(&["--dry-run", "--config", "my wrangler.toml"]).out;
     assert!(out.contains("wrangler deploy --config 'my wrangler.toml'\n"), "{out}");
 }
+
+#[test]
+fn puts_the_keys_of_endpoints_where_they_are_at_hand() {
+    let stage = Stage::new();
+    let rules = stage.read("brevet.toml");
+    let endpoint = "[endpoint.siem]\nurl = \"https://siem.example.net/in\"\nsecrets = [\"HOOK_SIEM\"]\n";
+    stage.write("brevet.toml", &format!("{rules}\n{endpoint}"));
+    let out = stage.deploy(&["--dry-run"]).out;
+    let line = "secret put HOOK_SIEM --config wrangler.toml < <from HOOK_SIEM, else left out>";
+    assert!(out.contains(line), "{out}");
+}
