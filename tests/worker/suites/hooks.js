@@ -11,6 +11,7 @@ import { Webhook } from "standardwebhooks";
 
 import { folder, program, root } from "../harness/places.js";
 import { run, until } from "../harness/processes.js";
+import { signingKey, startReceiver } from "../harness/receiver.js";
 import { open } from "../harness/stage.js";
 import { chance } from "../harness/stand_in.js";
 
@@ -23,6 +24,7 @@ const readme = readFileSync(join(root, "README.md"), "utf8");
 const DONE_MS = 60_000;
 
 const GITHUB = chance(40);
+const SIEM = signingKey();
 const EDGE = `whsec_${Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString("base64")}`;
 
 // The blocks of one language under a heading of README.md.
@@ -47,6 +49,7 @@ const alert = (repository, number = 1) => ({
 export default () => describe("hooks", () => {
   let stage;
   let issuer;
+  let siem;
 
   before(async () => {
     const keys = [{ kid: "one", use: "sig", ...KEY.publicKey.export({ format: "jwk" }) }];
@@ -58,7 +61,8 @@ export default () => describe("hooks", () => {
     await new Promise((done) => { server.listen(0, "127.0.0.1", done); });
     server.unref();
     issuer = `http://127.0.0.1:${server.address().port}`;
-    stage = await open({ hooks: { HOOK_GITHUB: GITHUB, HOOK_EDGE: EDGE } });
+    siem = await startReceiver();
+    stage = await open({ hooks: { HOOK_GITHUB: GITHUB, HOOK_EDGE: EDGE, HOOK_SIEM: SIEM } });
     // The hooks of README.md, as they stand there, pushed by the operator's program.
     const file = join(folder("rules"), "brevet.toml");
     const lab = `
@@ -88,6 +92,10 @@ scheme = "standard-webhooks"
 secrets = ["HOOK_EDGE"]
 reply = true
 verify = { token = "/token", account = "main" }
+[endpoint.siem]
+url = "${siem.url}/in"
+secrets = ["HOOK_SIEM"]
+events = ["leak.reflex", "freeze.set"]
 `;
     const own = [...blocks("Revoke on leak", "toml"), ...blocks("A token for an edge service that signs", "toml")].join("\n").replaceAll("example.org", "example.com");
     writeFileSync(file, `${readFileSync(join(root, "brevet.toml"), "utf8")}\n${own}\n${lab}`);
@@ -96,7 +104,10 @@ verify = { token = "/token", account = "main" }
     });
     assert.equal(pushed.code, 0, pushed.stdout + pushed.stderr);
   });
-  after(() => stage?.close());
+  after(async () => {
+    await stage?.close();
+    siem?.close();
+  });
 
   const job = async (repository, grant) => {
     const now = Math.floor(Date.now() / 1_000);
@@ -158,7 +169,13 @@ verify = { token = "/token", account = "main" }
     assert.deepEqual([hook, leases, open.length, freezes.length], ["leak", doomed.length, 0, 1]);
     const frozen = (await stage.ask("GET", "/v1/freezes", { as: "root" })).json.freezes;
     assert.deepEqual(frozen.map(({ grant, by }) => [grant, by]), [["app-deploy", "hook:leak"]]);
-    // Both are announced: in the journal of each account, and in the log.
+    // Both are announced, by every ledger, to whoever listens.
+    const told = async (type) => siem.until(({ json }) => json.type === type && json.data.entry.by === "hook:leak", 3);
+    for (const event of [...await told("leak.reflex"), ...await told("freeze.set")]) {
+      assert.deepEqual(new Webhook(SIEM).verify(event.body.toString(), event.headers), event.json);
+    }
+    t.diagnostic(`announced to a receiver ${Date.now() - begun} ms after the alert`);
+    // The journal of each account says the same.
     for (const account of ["main", "apps", "me"]) {
       for (const event of ["frozen", "revoked_many"]) {
         assert.deepEqual((await journal(account, event)).map(({ by }) => by), ["hook:leak"], `${event} in ${account}`);
