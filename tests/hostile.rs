@@ -211,7 +211,7 @@ fn the_seeds_lead_deep() {
         let text = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds").join(path)).unwrap();
         brevet_core::json::read_value(&text).unwrap()
     };
-    for name in ["small", "whole", "example"] {
+    for name in ["small", "whole", "example", "workloads"] {
         let rules = taken(&format!("rules/{name}"));
         assert!(
             brevet_core::rules::read(&rules)
