@@ -52,7 +52,7 @@ function shown(lease: Lease, account: Account) {
     id: lease.id, token_id: lease.token_id, account: { name: account.name, id: account.id, family: account.family }, state: lease.state, end: lease.end, disabled: false,
     owner: lease.owner, grant: lease.grant, template: lease.template, rule: lease.rule, rules_version: lease.rules_version, name: lease.asked, cloudflare_name: lease.name,
     created_on: moment(lease.created), issued_on: lease.issued_on, modified_on: lease.modified_on, not_before: null, expires_on: moment(lease.expires_on),
-    ended_on: moment(lease.ended_on), policies: lease.policies, condition: null, escapes_books: false, takeover: null, run: lease.run, revision: lease.revision,
+    ended_on: moment(lease.ended_on), policies: lease.policies, condition: null, escapes_books: false, takeover: null, run: lease.run, claims: lease.claims, revision: lease.revision,
   };
 }
 
@@ -71,7 +71,7 @@ export async function mint(policy: Policy, env: Env, caller: Caller, body: Recor
   const lease: Lease = {
     id, token_id: null, name: `brevet:${policy.install}:${id}.${tag}:${grant}:${caller.owner}`.slice(0, 120), owner: caller.owner, caller: caller.label, grant, template, rule,
     rules_version: 1, state: "pending", end: null, created: at, issued_on: null, modified_on: null, expires_on, ended_on: null, policies, run: caller.run ?? null, revision: 0,
-    asked: body.name ?? null,
+    asked: body.name ?? null, claims: caller.claims,
   };
   if (keep) return mintIntoKv(env, account, lease);
   const told = must(await stub(env, account).create({ lease, account: account.id, parent: account.parent, by: caller.owner, once: caller.once }));

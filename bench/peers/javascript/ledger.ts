@@ -16,7 +16,7 @@ const RECONCILE = 60;
 export interface Lease {
   id: string; token_id: string | null; name: string; owner: string; caller: string; grant: string; template: string; rule: string; rules_version: number; state: string;
   end: string | null; created: number; issued_on: string | null; modified_on: string | null; expires_on: number; ended_on: number | null; policies: unknown[]; run: string | null;
-  revision: number; asked: string | null;
+  revision: number; asked: string | null; claims: Record<string, string> | null;
 }
 export interface Order { lease: Lease; account: string; parent: string; by: string; once?: { key: string; until: number } }
 export type Told = ({ lease: Lease; value?: string } | { refused: string; status: number }) & { allowance?: Allowance };

@@ -11,7 +11,7 @@ export interface Grant {
   name: string; allow: Line[]; when: Record<string, string>[]; operations: string[]; ttl?: number; max_ttl?: number; mode: string; enabled: boolean;
 }
 export interface Issuer { name: string; url: string; audience: string[]; algorithms: string[]; pin: Record<string, string>; jwks_uri?: string; max_lifetime: number }
-export interface Caller { kind: "client" | "workload"; name: string; label: string; owner: string; grants: Grant[]; issuer?: string; run?: string; once?: { key: string; until: number } }
+export interface Caller { kind: "client" | "workload"; name: string; label: string; owner: string; grants: Grant[]; issuer?: string; run?: string; once?: { key: string; until: number }; claims: Record<string, string> | null; near?: boolean }
 interface Template { name: string; groups: { id: string; scope: string }[]; ttl: number; max_ttl: number }
 
 export interface Policy {
@@ -83,7 +83,7 @@ export const sha256 = (text: string) => createHash("sha256").update(text).digest
 export function client(policy: Policy, secret: string): Caller {
   const name = policy.clients.get(sha256(secret));
   if (!name) throw new Refused("invalid-credential", 401, "Brevet does not accept this credential.");
-  return { kind: "client", name, label: name, owner: `client:${name}`, grants: policy.byClient.get(name) ?? [] };
+  return { kind: "client", name, label: name, owner: `client:${name}`, grants: policy.byClient.get(name) ?? [], claims: null };
 }
 
 // What tells one job from another.
@@ -130,8 +130,10 @@ export function workload(policy: Policy, issuer: Issuer, claims: Rows, now: numb
   for (const name of WHO) text += claims[name] === undefined ? `${name}-` : `${name}+${String(claims[name]).length}:${claims[name]}`;
   const owner = `oidc:${issuer.name}:${claims.repository_id ?? claims.project_id ?? "-"}:${sha256(text).slice(0, 32)}`;
   const grants: Grant[] = [];
+  let near = false;
   for (const grant of policy.byIssuer.get(issuer.name) ?? []) {
     for (const set of grant.when) {
+      near ||= set.repository_id !== undefined && fits(claims.repository_id, set.repository_id);
       if (takes(set, claims) && !(PRIVILEGED.has(claims.event_name) && set.event_name === undefined)) {
         grants.push(grant);
         break;
@@ -140,7 +142,9 @@ export function workload(policy: Policy, issuer: Issuer, claims: Rows, now: numb
   }
   return {
     kind: "workload", name: claims.sub, label: claims.sub, owner, grants, issuer: issuer.name, run: claims.run_id === undefined ? undefined : String(claims.run_id),
-    once: { key: sha256(`${issuer.name}\0jti:${claims.jti}`), until: claims.exp + 60 },
+    once: { key: sha256(`${issuer.name}\0jti:${claims.jti}`), until: claims.exp + 60 }, near,
+    // What a hook may end leases by.
+    claims: Object.fromEntries(["repository_id", "project_id"].filter((name) => claims[name] !== undefined).map((name) => [name, String(claims[name])])),
   };
 }
 
@@ -164,7 +168,7 @@ export function decide(policy: Policy, caller: Caller, ask: Rows, now: number): 
   const params = ask.params ?? {};
   for (const name in params) if (!PARAMETERS.has(name)) throw new Refused("invalid-request", 400, `There is no parameter ${name}.`);
   const grants = ask.grant === undefined ? caller.grants : caller.grants.filter(({ name }) => name === ask.grant);
-  if (grants.length === 0) throw new Refused("no-grant", 403, "No grant of the rules is for this caller.");
+  if (grants.length === 0) throw new Refused(caller.near ? "claims-do-not-fit" : "no-grant", 403, "No grant of the rules is for this caller.");
   const template = policy.templates.get(ask.template);
   if (!template) throw new Refused("unknown-template", 422, "There is no such template.");
   const ttl = seconds(ask.ttl);

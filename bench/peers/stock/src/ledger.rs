@@ -43,6 +43,7 @@ pub(crate) struct Lease {
     pub(crate) run: Option<String>,
     pub(crate) revision: u32,
     pub(crate) asked: Option<String>,
+    pub(crate) claims: Option<serde_json::Map<String, Value>>,
 }
 
 #[derive(Serialize, Deserialize)]

@@ -114,7 +114,7 @@ fn shown(lease: &Lease, account: &Account) -> Value {
         "disabled": false, "owner": lease.owner, "grant": lease.grant, "template": lease.template, "rule": lease.rule, "rules_version": lease.rules_version, "name": lease.asked,
         "cloudflare_name": lease.name, "created_on": moment(lease.created), "issued_on": lease.issued_on, "modified_on": lease.modified_on, "not_before": null,
         "expires_on": moment(lease.expires_on), "ended_on": lease.ended_on.map(moment), "policies": lease.policies, "condition": null, "escapes_books": false, "takeover": null,
-        "run": lease.run, "revision": lease.revision,
+        "run": lease.run, "claims": lease.claims, "revision": lease.revision,
     })
 }
 
@@ -170,6 +170,7 @@ async fn mint(mut request: Request, route: &RouteContext<()>) -> Answer {
         run: caller.run.clone(),
         revision: 0,
         asked: body.get("name").and_then(Value::as_str).map(str::to_owned),
+        claims: caller.claims.clone(),
     };
     let account = decided.account;
     let order = Order::Create {

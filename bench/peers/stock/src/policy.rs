@@ -68,6 +68,9 @@ pub(crate) struct Caller<'a> {
     issuer: Option<String>,
     pub(crate) run: Option<String>,
     pub(crate) once: Option<(String, i64)>,
+    /// What a hook may end leases by.
+    pub(crate) claims: Option<Map<String, Value>>,
+    near: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -241,6 +244,8 @@ impl Policy {
             issuer: None,
             run: None,
             once: None,
+            claims: None,
+            near: false,
         })
     }
 
@@ -293,6 +298,17 @@ impl Policy {
                 .any(|set| takes(set, claims) && !(privileged && !set.contains_key("event_name")))
         };
         let grants = self.by_issuer.get(&issuer.name).into_iter().flatten().filter(fitting).collect();
+        let near = |grant: &Grant| {
+            grant
+                .when
+                .iter()
+                .filter_map(|set| set.get("repository_id"))
+                .any(|wanted| fits(claims, "repository_id", wanted))
+        };
+        let near = self.by_issuer.get(&issuer.name).into_iter().flatten().any(near);
+        let kept = ["repository_id", "project_id"].into_iter();
+        let kept =
+            kept.filter_map(|name| Some((name.to_owned(), Value::String(claim(claims, name)?)))).collect();
         let once = sha256(&format!("{}\0jti:{}", issuer.name, claim(claims, "jti").unwrap_or_default()));
         Ok(Caller {
             kind: "workload",
@@ -302,6 +318,8 @@ impl Policy {
             issuer: Some(issuer.name.clone()),
             run: claim(claims, "run_id"),
             once: Some((once, until + 60)),
+            claims: Some(kept),
+            near,
         })
     }
 
@@ -334,7 +352,8 @@ impl Policy {
             .filter(|grant| named.is_none_or(|named| named == grant.name))
             .collect();
         if grants.is_empty() {
-            return Err(Refused::new("no-grant", 403, "No grant of the rules is for this caller."));
+            let kind = if caller.near { "claims-do-not-fit" } else { "no-grant" };
+            return Err(Refused::new(kind, 403, "No grant of the rules is for this caller."));
         }
         let template = self
             .templates
