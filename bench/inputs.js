@@ -1,6 +1,6 @@
 // What a run of the benchmark sends: rules, an issuer's keys, and requests, one a line, in the folder that is given.
 //
-//   node bench/inputs.js FOLDER [--jobs N] [--grants N] [--templates N]
+//   node bench/inputs.js FOLDER [--jobs N] [--accounts N] [--grants N] [--templates N]
 import { createHash, createHmac, generateKeyPairSync, randomUUID, sign } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -12,12 +12,12 @@ const option = (name, otherwise) => {
 };
 // Identity tokens that are good for one mint each.
 const jobs = option("jobs", 2_000);
-// Grants and templates beside those that are used.
+// Grants and templates in all, where they are more than those that are used.
 const grants = option("grants", 0);
 const templates = option("templates", 0);
 
 // One caller gets 400 creates in five minutes from one account, so that a run needs several.
-const ACCOUNTS = 16;
+const ACCOUNTS = option("accounts", 16);
 const URL = "https://brevet.bench.example";
 const ISSUER = "https://issuer.bench.example";
 const repository = (at) => `${200_000_000 + (at % ACCOUNTS)}`;
@@ -56,7 +56,7 @@ const rules = {
   },
 };
 // As an organisation has them: a grant for each repository, a template for each kind of job.
-for (let at = 0; at < grants; at += 1) {
+for (let at = Object.keys(rules.grant).length; at < grants; at += 1) {
   rules.grant[`repo-${at}`] = {
     from: { issuer: "lab" }, when: when(`${300_000_000 + at}`),
     allow: [{ template: "zone-read", zone: [zones[0]] }], ttl: "10m",

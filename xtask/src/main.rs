@@ -52,6 +52,7 @@ cargo xtask TASK
   bench   what Brevet costs beside what one would write instead, on workerd: bench/results.md
             --quick            few rounds, printed alone; under three minutes once everything is built
             --cost             the operations of each request, and what a million of them costs
+            --curves           only how figures grow with grants, templates, connections, leases and the journal
             --rounds N         how often everything is measured (9; 3 of a quick run)
             --only TEXT        only the rows with this in their name
             --built            measure build/ as it is

@@ -18,7 +18,8 @@ pub(crate) fn root() -> PathBuf {
 
 /// Cargo's output folder.
 pub(crate) fn target() -> PathBuf {
-    match std::env::var_os("CARGO_TARGET_DIR") {
+    // An empty one would be the checkout itself.
+    match std::env::var_os("CARGO_TARGET_DIR").filter(|folder| !folder.is_empty()) {
         Some(folder) => root().join(folder),
         None => root().join("target"),
     }

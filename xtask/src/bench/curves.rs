@@ -108,7 +108,11 @@ fn by_rules(
     let mut compared = Vec::new();
     for point in at {
         let folder = sides::workplace().join(format!("inputs-{option}"));
-        inputs::write(ground.workshop, &folder, &[("jobs", REQUESTS + WARM), (option, *point)])?;
+        inputs::write(
+            ground.workshop,
+            &folder,
+            &[("jobs", REQUESTS + WARM), ("accounts", 4), (option, *point)],
+        )?;
         let ground =
             Ground { workshop: ground.workshop, driver: ground.driver.clone(), inputs: folder.clone() };
         compared = sides::prepare(ground.workshop, &PAIR, &folder.join("rules.json"))?;

@@ -57,7 +57,15 @@ pub(crate) fn task(arguments: std::vec::IntoIter<OsString>) -> Result<(), Failur
     let jobs = rows.iter().filter(|row| row.status == 201).map(|row| row.requests + row.warm).sum::<u32>();
     inputs::write(&workshop, &inputs, &[("jobs", jobs.max(200))])?;
     let ground = Ground { workshop: &workshop, driver: inputs::driver()?, inputs };
-    if options.cost { cost(&ground).map(drop) } else { figures(&ground, &options, &rows) }
+    if options.cost {
+        return cost(&ground).map(drop);
+    }
+    if options.curves {
+        let (curves, _) = curves::measure(&ground, if options.quick { 1 } else { CURVE_ROUNDS })?;
+        say::line(&curves::tables(&curves));
+        return Ok(());
+    }
+    figures(&ground, &options, &rows)
 }
 
 /// Operations and their price.

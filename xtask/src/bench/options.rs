@@ -19,6 +19,8 @@ pub(super) struct Options {
     pub(super) quick: bool,
     /// Only the operations and what they cost.
     pub(super) cost: bool,
+    /// Only how figures grow.
+    pub(super) curves: bool,
     /// How often everything is measured.
     pub(super) rounds: u32,
     /// Only the rows whose name has this in it, and no curves.
@@ -30,11 +32,13 @@ pub(super) struct Options {
 impl Options {
     /// Reads them.
     pub(super) fn read(mut flags: Flags) -> Result<Self, Failure> {
-        let mut options = Self { quick: false, cost: false, rounds: 0, only: None, built: false };
+        let mut options =
+            Self { quick: false, cost: false, curves: false, rounds: 0, only: None, built: false };
         while let Some(flag) = flags.next()? {
             match flag.as_str() {
                 "--quick" => options.quick = true,
                 "--cost" => options.cost = true,
+                "--curves" => options.curves = true,
                 "--built" => options.built = true,
                 "--only" => options.only = Some(flags.value("--only")?),
                 "--rounds" => {

@@ -118,7 +118,9 @@ pub(super) fn targets(samples: &Samples, starts: &BTreeMap<Side, Start>, growth:
             (series(samples, row, Side::Brevet, of), series(samples, static_row, Side::Brevet, of));
         Ratio::of(&ours, &plain, 0.0).map(|ratio| ratio.middle)
     };
-    let start = |side| starts.get(&side).map(|start: &Start| start.over_empty);
+    // What is no more than the machine's own unrest is no start-up.
+    let known = |start: &&Start| start.quartiles.0 > 0.0;
+    let start = |side| starts.get(&side).filter(known).map(|start| start.over_empty);
     let added = start(Side::Brevet).zip(start(Side::Hono)).map(|(ours, theirs)| ours / theirs);
     let gzipped = starts.get(&Side::Brevet).and_then(|start| u32::try_from(start.size.1 / 1_000).ok());
     let target = |what: &str, seen, most| Target { what: what.to_owned(), seen, most };

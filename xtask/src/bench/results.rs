@@ -76,7 +76,8 @@ pub(super) fn write(
     let readme = place::root().join("README.md");
     let text = std::fs::read_to_string(&readme).map_err(file("reading", &readme))?;
     let part = tables.first().cloned().unwrap_or_default();
-    match between(&text, &format!("{heading}\n{part}")) {
+    let picture = "![Processor time and growth](bench/results.svg)\n\nAll figures: [bench/results.md](bench/results.md).";
+    match between(&text, &format!("{heading}\n{part}\n{picture}")) {
         Some(text) => put(&readme, &text),
         None => Err(Failure::Form {
             what: "README.md".to_owned(),
