@@ -1,6 +1,5 @@
 //! Between the domain's words for a token and the client's.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use brevet_core::cloudflare::{TokenOwner, TokenSpec, TokenView, Verified};
@@ -10,7 +9,7 @@ use cloudflare_tokens::{
     Condition, Effect, Family, GroupId, NewToken, PermissionGroup, Policy, RequestIp, ResourceValue,
     SettableStatus, Time, Token, TokenId, TokenUpdate,
 };
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 /// What is wrong with a token that should be sent. The domain renders policies and conditions, so
 /// this is a fault of Brevet's; nothing is sent.
@@ -104,13 +103,13 @@ fn policy(value: &Value) -> Option<Policy> {
         "deny" => Effect::Deny,
         _ => return None,
     };
-    let mut policy = Policy { id: None, effect, resources: BTreeMap::new(), groups: Vec::new() };
+    let mut policy = Policy { id: None, effect, resources: Vec::new(), groups: Vec::new() };
     for group in object.get("permission_groups")?.as_array()? {
         let id: GroupId = group.get("id")?.as_str()?.parse().ok()?;
         policy.groups.push(id.into());
     }
     for (key, value) in object.get("resources")?.as_object()? {
-        policy.resources.insert(key.clone(), resource(value)?);
+        policy.resources.push((key.clone(), resource(value)?));
     }
     Some(policy)
 }
@@ -119,9 +118,9 @@ fn resource(value: &Value) -> Option<ResourceValue> {
     match value {
         Value::String(text) if text == "*" => Some(ResourceValue::All),
         Value::Object(map) => {
-            let mut nested = BTreeMap::new();
+            let mut nested = Vec::new();
             for (key, value) in map {
-                nested.insert(key.clone(), value.as_str()?.to_owned());
+                nested.push((key.clone(), value.as_str()?.to_owned()));
             }
             Some(ResourceValue::Nested(nested))
         }
@@ -178,7 +177,9 @@ fn condition_json(ip: RequestIp) -> Value {
     if !ip.not_in.is_empty() {
         ranges.insert("not_in".to_owned(), ip.not_in.into());
     }
-    json!({ "request_ip": ranges })
+    let mut condition = Map::new();
+    condition.insert("request_ip".to_owned(), Value::Object(ranges));
+    Value::Object(condition)
 }
 
 pub(super) fn verified(verified: cloudflare_tokens::Verified) -> Option<Verified> {
@@ -208,6 +209,7 @@ pub(super) fn groups_json(groups: Vec<PermissionGroup>) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     fn spec() -> TokenSpec {
         TokenSpec {

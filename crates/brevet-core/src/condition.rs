@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde_json::{Map, Value};
 
-use crate::json::object;
+use crate::json::{object, to_text};
 
 /// The most networks in one list. Cloudflare publishes no bound; ours keeps a comparison of two
 /// lists below a few thousand steps and an answer small.
@@ -139,7 +139,7 @@ pub fn networks(value: &Value) -> Result<Vec<IpNet>, ConditionError> {
 
 fn network(entry: &Value) -> Result<IpNet, ConditionFault> {
     let not_a_network = || {
-        let shown = entry.as_str().map_or_else(|| entry.to_string(), str::to_owned);
+        let shown = entry.as_str().map_or_else(|| to_text(entry), str::to_owned);
         ConditionFault::NotANetwork(shown.chars().take(MAX_NETWORK_TEXT).collect())
     };
     let text = entry.as_str().filter(|text| text.len() <= MAX_NETWORK_TEXT).ok_or_else(not_a_network)?;

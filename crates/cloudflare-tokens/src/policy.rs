@@ -5,7 +5,6 @@ use crate::id::{AccountId, GroupId, PolicyId, UserId, ZoneId};
 use crate::member::{self, Object, as_text, each, json, put};
 use crate::write::WriteError;
 use serde_json::Value;
-use std::collections::BTreeMap;
 
 /// The longest resource key taken: an R2 bucket's has about 140 characters.
 const MAX_KEY_CHARS: usize = 256;
@@ -22,8 +21,9 @@ pub struct Policy {
     pub id: Option<PolicyId>,
     /// Whether it allows or denies.
     pub effect: Effect,
-    /// What it is about: resource key to value, ordered by key.
-    pub resources: BTreeMap<String, ResourceValue>,
+    /// What it is about: resource keys and their values, no key twice. A list, because every map of another
+    /// type costs the Worker four kilobytes of code.
+    pub resources: Vec<(String, ResourceValue)>,
     /// Which permission groups it is about. Each acts only on the kind of resource in its scopes.
     pub groups: Vec<Group>,
 }
@@ -56,8 +56,8 @@ impl Effect {
 pub enum ResourceValue {
     /// `"*"`: the whole resource.
     All,
-    /// Resources within it, such as all zones of an account. One level deep.
-    Nested(BTreeMap<String, String>),
+    /// Resources within it, such as all zones of an account, no key twice. One level deep.
+    Nested(Vec<(String, String)>),
     /// Another text that Cloudflare sent. Never written.
     Other(String),
 }
@@ -92,7 +92,8 @@ impl Policy {
     fn means(&self, other: &Self) -> bool {
         let same = |left: &Group, right: &Group| left.id == right.id;
         self.effect == other.effect
-            && self.resources == other.resources
+            && covers(&self.resources, &other.resources, PartialEq::eq)
+            && covers(&other.resources, &self.resources, PartialEq::eq)
             && covers(&self.groups, &other.groups, same)
             && covers(&other.groups, &self.groups, same)
     }
@@ -207,26 +208,26 @@ fn read_group(value: Value) -> Result<Group, Misread> {
     Ok(Group { id: member::id(&group, "permission_groups.id")?, name: member::text(&mut group, "name") })
 }
 
-fn read_resources(value: Value) -> Result<BTreeMap<String, ResourceValue>, Misread> {
+fn read_resources(value: Value) -> Result<Vec<(String, ResourceValue)>, Misread> {
     const MEMBER: &str = "resources";
     if value.is_null() {
-        return Ok(BTreeMap::new());
+        return Ok(Vec::new());
     }
-    let mut resources = BTreeMap::new();
+    let mut resources = Vec::new();
     for (key, value) in member::object(value, MEMBER)? {
         let value = match value {
             Value::String(text) if text == WHOLE => ResourceValue::All,
             Value::String(text) => ResourceValue::Other(text),
             Value::Object(object) => {
-                let mut nested = BTreeMap::new();
+                let mut nested = Vec::new();
                 for (key, value) in object {
-                    nested.insert(key, as_text(value, MEMBER)?);
+                    nested.push((key, as_text(value, MEMBER)?));
                 }
                 ResourceValue::Nested(nested)
             }
             _ => return Err(Misread::Member(MEMBER)),
         };
-        resources.insert(key, value);
+        resources.push((key, value));
     }
     Ok(resources)
 }

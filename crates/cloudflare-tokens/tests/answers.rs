@@ -79,9 +79,9 @@ fn reads_a_whole_token() {
     assert_eq!(policy.id, Some("f267e341f3dd4697bd3b9f71dd96247f".parse().unwrap()));
     assert_eq!(policy.effect, Effect::Allow);
     assert_eq!(policy.groups, [Group { id: GROUP.parse().unwrap(), name: Some("Zone Read".to_owned()) }]);
-    let nested = &policy.resources[&format!("com.cloudflare.api.account.{ACCOUNT}")];
-    let ResourceValue::Nested(nested) = nested else { unreachable!("nested") };
-    assert_eq!(nested["com.cloudflare.api.account.zone.*"], "*");
+    let [(key, ResourceValue::Nested(nested))] = policy.resources.as_slice() else { unreachable!("nested") };
+    assert_eq!(*key, format!("com.cloudflare.api.account.{ACCOUNT}"));
+    assert_eq!(nested, &[("com.cloudflare.api.account.zone.*".to_owned(), "*".to_owned())]);
 }
 
 #[test]

@@ -155,7 +155,9 @@ fn resource() -> impl Strategy<Value = BTreeMap<String, ResourceValue>> {
         ),
         btree_map(
             hex().prop_map(|id| format!("com.cloudflare.api.account.{id}")),
-            vec(zones, 1..4).prop_map(|zones| ResourceValue::Nested(zones.into_iter().collect())),
+            vec(zones, 1..4)
+                .prop_map(|zones| BTreeMap::from_iter(zones))
+                .prop_map(|zones| ResourceValue::Nested(zones.into_iter().collect())),
             1..3
         ),
     ]
@@ -166,7 +168,7 @@ fn policy() -> impl Strategy<Value = Policy> {
     (effect, resource(), vec(hex(), 1..5)).prop_map(|(effect, resources, groups)| Policy {
         id: None,
         effect,
-        resources,
+        resources: resources.into_iter().collect(),
         groups: groups.into_iter().map(|id| Group::from(id.parse::<GroupId>().unwrap())).collect(),
     })
 }

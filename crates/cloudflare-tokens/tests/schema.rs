@@ -4,7 +4,6 @@
 use cloudflare_tokens::*;
 use jsonschema::Validator;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 
 const ACCOUNT: &str = "0123456789abcdef0123456789abcdef";
 const TOKEN: &str = "ed17574386854bf78a67040be0a770b0";
@@ -34,7 +33,7 @@ fn policy(effect: Effect, key: &str, value: ResourceValue) -> Policy {
     Policy {
         id: Some(TOKEN.parse().unwrap()),
         effect,
-        resources: BTreeMap::from([(key.to_owned(), value)]),
+        resources: vec![(key.to_owned(), value)],
         groups: vec![Group { id: GROUP.parse().unwrap(), name: Some("Zone Read".to_owned()) }],
     }
 }
@@ -42,7 +41,7 @@ fn policy(effect: Effect, key: &str, value: ResourceValue) -> Policy {
 /// Tokens that use every member, and the least one.
 fn tokens() -> Vec<NewToken> {
     let account = format!("com.cloudflare.api.account.{ACCOUNT}");
-    let zones = BTreeMap::from([("com.cloudflare.api.account.zone.*".to_owned(), "*".to_owned())]);
+    let zones = vec![("com.cloudflare.api.account.zone.*".to_owned(), "*".to_owned())];
     let policies = vec![
         policy(Effect::Allow, &account, ResourceValue::Nested(zones)),
         policy(Effect::Deny, &account, ResourceValue::All),

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::catalogue::{Catalogue, Group, Scope};
 use crate::id::{AccountId, GroupId, ZoneId};
+use crate::json::to_text;
 use crate::sorted::distinct;
 
 /// The most characters of a caller's text that an error repeats.
@@ -132,7 +133,7 @@ impl Reader<'_> {
                 return Err(AccessFault::UnknownMember(shown(name)).at(at(index, "")));
             }
             let id = members.get("id").ok_or_else(|| AccessFault::Missing("id").at(at(index, "")))?;
-            let text = id.as_str().map_or_else(|| id.to_string(), str::to_owned);
+            let text = id.as_str().map_or_else(|| to_text(id), str::to_owned);
             let id: GroupId =
                 text.parse().map_err(|_| AccessFault::GroupId(shown(&text)).at(at(index, "/id")))?;
             let scope = self.scope_of(id, resources).map_err(|fault| fault.at(at(index, "/id")))?;

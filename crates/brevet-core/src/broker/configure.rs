@@ -10,6 +10,7 @@ use crate::broker::mint::parents_of;
 use crate::broker::ports::{Ports, Visitor};
 use crate::broker::session::Session;
 use crate::cloudflare::TokenOwner;
+use crate::json::to_text;
 use crate::ledger::book::LeaseKey;
 use crate::ledger::freeze::Freeze;
 use crate::ledger::lease::Lease;
@@ -182,12 +183,12 @@ pub async fn push<P: Ports>(
         .map(|account| account.owner().ledger_name())
         .collect();
     let ledgers = distinct(ledgers);
-    let source_map = Some(places.to_json().to_string());
+    let source_map = Some(to_text(&places.to_json()));
     let request =
-        RulebookRequest::Push { expected, json: rules.to_string(), source_map, ledgers, by: caller.owner() };
+        RulebookRequest::Push { expected, json: to_text(&rules), source_map, ledgers, by: caller.owner() };
     match ports.rulebook(&request).await.map_err(Fault::from)? {
         RulebookAnswer::Pushed { mark, missing } => {
-            in_force::take(ports, mark.clone(), rules.to_string())?;
+            in_force::take(ports, mark.clone(), to_text(&rules))?;
             Ok(Pushed { mark, missing, warnings, revoked })
         }
         RulebookAnswer::Refused(PushRefusal::Moved { present }) => Err(Fault::RulesMoved { present }),

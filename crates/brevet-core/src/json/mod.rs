@@ -13,6 +13,7 @@ use serde_json::{Map, Number, Value};
 
 pub use read::{FromJson, Members, from_text};
 pub(crate) use read::{record, variants, words};
+pub(crate) use write::number_text;
 pub use write::{List, Object, Raw, ToJson, object, to_text, to_value};
 
 /// Policies nest six levels deep; nothing that Brevet takes nests deeper than this.

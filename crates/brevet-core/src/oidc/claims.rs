@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use crate::json::number_text;
 use crate::rules::document::Pattern;
 use crate::sorted::SortedMap;
 
@@ -46,11 +47,12 @@ impl Claim {
     }
 }
 
-fn text_of(value: &Value) -> Option<String> {
+/// The text by which a claim compares: none of a list, an object or a fraction.
+pub(crate) fn text_of(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
         Value::Bool(truth) => Some(truth.to_string()),
-        Value::Number(number) if !number.is_f64() => Some(number.to_string()),
+        Value::Number(number) => number_text(number),
         _ => None,
     }
 }

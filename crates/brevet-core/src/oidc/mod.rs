@@ -13,6 +13,7 @@ mod issuer;
 mod jwks;
 mod jwt;
 
+pub(crate) use claims::text_of;
 pub use claims::{Claim, Claims, MOST_CLAIMS};
 pub use identity::{IdentityError, LEEWAY, SignedJwt, VerifiedIdentity};
 pub use issuer::{Algorithm, DEFAULT_LIFETIME, IssuerSpec, LONGEST_LIFETIME};

@@ -1,5 +1,6 @@
 //! Reads the grants.
 
+use crate::oidc::text_of;
 use crate::sorted::SortedMap;
 
 use serde_json::Value;
@@ -132,15 +133,10 @@ pub(super) fn claims(field: &Field<'_>, out: &mut Findings) -> Option<SortedMap<
     let claim = |(name, field): &(&str, Field<'_>), out: &mut Findings| {
         let claim = field.checked(words::claim(name), out)?;
         // Claims compare as text: an id may be a string in a JWT and a number in a webhook.
-        let text = match field.value {
-            Value::String(text) => text.clone(),
-            Value::Number(number) if !number.is_f64() => number.to_string(),
-            Value::Bool(flag) => flag.to_string(),
-            other => {
-                let found = Kind::of(other);
-                out.error(&*field.pointer, Problem::WrongKind { expected: Kind::Scalar, found });
-                return None;
-            }
+        let Some(text) = text_of(field.value) else {
+            let found = Kind::of(field.value);
+            out.error(&*field.pointer, Problem::WrongKind { expected: Kind::Scalar, found });
+            return None;
         };
         let pattern = field.checked(words::pattern(&claim, &text), out)?;
         Some((claim, pattern))

@@ -78,7 +78,7 @@ impl Call for CreateToken {
     }
 
     fn request(&self, base: &ApiBase, token: &ApiToken) -> Result<Request, WriteError> {
-        let body = self.token.to_json()?.to_string();
+        let body = member::to_text(&self.token.to_json()?);
         let target = self.family.path(&[]);
         request(base, token, self.method(), &target, Some(body))
     }
@@ -157,7 +157,7 @@ impl Call for UpdateToken {
     }
 
     fn request(&self, base: &ApiBase, token: &ApiToken) -> Result<Request, WriteError> {
-        let body = self.token.to_json()?.to_string();
+        let body = member::to_text(&self.token.to_json()?);
         let target = self.family.path(&[self.id.as_str()]);
         request(base, token, self.method(), &target, Some(body))
     }

@@ -3,7 +3,6 @@
 
 use cloudflare_tokens::*;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 
 pub const TOKEN: &str = "ed17574386854bf78a67040be0a770b0";
 pub const VALUE: &str = "cfat_8M7wS6hCpXVc-DoRnPPY_UCWPgy8aea4Wy6kCe5T12345678";
@@ -13,7 +12,7 @@ pub fn id() -> TokenId {
 }
 
 pub fn create() -> CreateToken {
-    let policy = Policy { id: None, effect: Effect::Allow, resources: BTreeMap::new(), groups: Vec::new() };
+    let policy = Policy { id: None, effect: Effect::Allow, resources: Vec::new(), groups: Vec::new() };
     let token = NewToken {
         name: "x".to_owned(),
         policies: vec![policy],

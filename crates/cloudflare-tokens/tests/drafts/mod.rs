@@ -2,7 +2,6 @@
 #![allow(dead_code, unreachable_pub, missing_docs, reason = "each test file uses a part of it")]
 
 use cloudflare_tokens::*;
-use std::collections::BTreeMap;
 
 pub const BASE: &str = "https://api.example.com/client/v4";
 pub const VALUE: &str = "8M7wS6hCpXVc-DoRnPPY_UCWPgy8aea4Wy6kCe5T";
@@ -23,7 +22,7 @@ pub fn value() -> ApiToken {
     VALUE.parse().unwrap()
 }
 
-pub fn resources(entries: &[(&str, ResourceValue)]) -> BTreeMap<String, ResourceValue> {
+pub fn resources(entries: &[(&str, ResourceValue)]) -> Vec<(String, ResourceValue)> {
     entries.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect()
 }
 
