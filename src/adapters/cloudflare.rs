@@ -5,10 +5,10 @@ use std::cell::RefCell;
 use brevet_core::secret::Secret;
 use brevet_core::time::Timestamp;
 use cloudflare_tokens::{Answer, Headers, Request};
-use wasm_bindgen::{JsCast, JsValue};
-use worker::js_sys::{Array, Date, Reflect, Uint8Array};
+use wasm_bindgen::JsValue;
 
 use super::glue;
+use super::tasks::{self, Settled};
 use crate::upstream::{Secrets, Transport, TransportError};
 
 /// Unix milliseconds. In a deployed Worker this clock moves only with I/O.
@@ -18,7 +18,7 @@ pub(crate) fn now_ms() -> i64 {
         clippy::cast_possible_truncation,
         reason = "milliseconds fit in 53 bits"
     )]
-    let now = Date::now() as i64;
+    let now = glue::now() as i64;
     now
 }
 
@@ -41,10 +41,20 @@ impl Transport for Fetch {
         let most = u32::try_from(max_bytes).unwrap_or(u32::MAX);
         let body = request.body.as_deref().unwrap_or_default();
         let headers = lines(request.headers());
-        let answer = glue::exchange(request.method.as_str(), &request.url, &headers, body, deadline_ms, most)
-            .await
-            .map_err(|_| TransportError::Reset)?;
-        answer_of(&answer.unchecked_into())
+        answer_of(
+            tasks::ended(|ticket| {
+                glue::exchange(
+                    ticket,
+                    request.method.as_str(),
+                    &request.url,
+                    &headers,
+                    body,
+                    deadline_ms,
+                    most,
+                );
+            })
+            .await,
+        )
     }
 
     fn now_ms(&self) -> i64 {
@@ -53,7 +63,7 @@ impl Transport for Fetch {
 
     async fn sleep_ms(&self, ms: u32) {
         // A timer that cannot be set means no wait, and the deadline still holds.
-        drop(glue::sleep(ms).await);
+        tasks::ended(|ticket| glue::sleep(ticket, ms)).await;
     }
 
     fn random_u32(&self) -> u32 {
@@ -100,38 +110,30 @@ async fn ask(
     most: usize,
 ) -> Result<Answer, &'static str> {
     let most = u32::try_from(most).unwrap_or(u32::MAX);
-    let answer = glue::exchange(method, url, headers, body, deadline_ms, most).await;
-    let answer = answer.map_err(|_| "it cannot be reached")?;
-    answer_of(&answer.unchecked_into()).map_err(|error| match error {
+    let answer =
+        tasks::ended(|ticket| glue::exchange(ticket, method, url, headers, body, deadline_ms, most)).await;
+    answer_of(answer).map_err(|error| match error {
         TransportError::Timeout => "it took too long",
         TransportError::TooLarge => "its answer is too long",
         _ => "it cannot be reached",
     })
 }
 
-fn answer_of(answer: &Array) -> Result<Answer, TransportError> {
-    let status = answer.get(0).as_f64().unwrap_or_default();
-    if status == 0.0 {
-        return Err(match answer.get(1).as_string().as_deref() {
-            Some("timeout") => TransportError::Timeout,
-            Some("too-large") => TransportError::TooLarge,
+fn answer_of(settled: Settled) -> Result<Answer, TransportError> {
+    let Settled::Answer(status, text, body) = settled else { return Err(TransportError::Reset) };
+    if status == 0 {
+        return Err(match text.as_str() {
+            "timeout" => TransportError::Timeout,
+            "too-large" => TransportError::TooLarge,
             _ => TransportError::Reset,
         });
     }
-    #[expect(
-        clippy::as_conversions,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "fetch gives 200 to 599, and what is none is no success"
-    )]
-    let status = status as u16;
     let mut headers = Headers::new();
-    let text = answer.get(1).as_string().unwrap_or_default();
     let mut parts = text.lines();
     while let (Some(name), Some(value)) = (parts.next(), parts.next()) {
         headers.add(name, value);
     }
-    Ok(Answer { status, headers, body: answer.get(2).unchecked_into::<Uint8Array>().to_vec() })
+    Ok(Answer { status, headers, body })
 }
 
 /// Headers as the JavaScript side takes them: a name, its value, the next name, each in a line of its own.
@@ -158,7 +160,7 @@ impl EnvSecrets {
 
     /// The secret or variable of this name; an empty one counts as missing.
     pub(crate) fn get(&self, name: &str) -> Option<Secret> {
-        let text = Reflect::get(&self.0, &name.into()).ok()?.as_string()?;
+        let text = glue::text(&self.0, name)?;
         (!text.is_empty()).then(|| Secret::new(text))
     }
 }

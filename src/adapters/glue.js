@@ -1,22 +1,111 @@
-// The Worker's few coarse doors to the runtime. Each does a whole step, because every crossing between
-// JavaScript and WebAssembly costs: one to read a request, one to answer, one per exchange.
+// The Worker's doors to the runtime. Each does a whole step, because every crossing between JavaScript and WebAssembly
+// costs: one to take a request in, one to answer, and for each exchange one to begin it and one to say how it ended.
+//
+// Nothing but numbers and texts crosses. A promise handed to WebAssembly would need closures and a finalizer of its own
+// for every wait: what takes time is begun under a ticket instead, and the ticket's number comes back with the outcome.
 
-// The headers that Brevet reads, in the order in which they are handed over.
-const READ = ["authorization", "if-match", "content-encoding", "cf-connecting-ip", "idempotency-key"];
+// What Rust exports.
+let core;
+let module;
+// How often the instance was made anew. What an earlier one began has nobody to tell.
+let generation = 0;
+// The environment is handed over once to each instance.
+let begunFor = -1;
+// Those who wait for an answer of the instance, by the number of their call, the oldest first.
+const waiting = new Map();
+let lastCall = 0;
 
-// What a webhook is signed by. They cross as lines, and only where a webhook may be meant.
-const SIGNED = ["webhook-id", "webhook-timestamp", "webhook-signature", "x-hub-signature-256", "x-github-event"];
+// With fewer than these waiting, nobody looks for those who went away.
+const MANY_WAITING = 64;
+// Longer than all waits of one call together. Whoever is older hung up: nothing of it settles any more.
+const LONGEST_CALL_MS = 180_000;
 
-// What Brevet reads of an answer.
-const ANSWERED = ["content-type", "location", "retry-after", "ratelimit", "ratelimit-policy"];
+export const NOTHING = new Uint8Array(0);
+// What a call is rejected with when the instance it ran in is gone.
+export const STOPPED = new Error("the instance stopped");
+
+export function connect(exports, compiled) {
+  core = exports;
+  module = compiled;
+  core.initSync({ module });
+}
+
+export function instance() {
+  return generation;
+}
+
+// Runs something in the instance. An instance that threw is not to be trusted with anything: a panic traps, and whatever
+// else is thrown left Rust in the middle of its work. All who wait for it are told, and the next call gets a fresh one.
+function enter(work) {
+  try {
+    return work();
+  } catch (error) {
+    console.error("the instance stopped:", error);
+    generation += 1;
+    const gone = [...waiting.values()];
+    waiting.clear();
+    core.__wbg_reset_state();
+    for (const { reject } of gone) reject(STOPPED);
+    return undefined;
+  }
+}
+
+// Has the instance do something and gives a promise of its answer. `work` gets the number of the call.
+export function begin(env, work) {
+  if (waiting.size >= MANY_WAITING) forgetTheGone();
+  return new Promise((resolve, reject) => {
+    lastCall = (lastCall + 1) >>> 0;
+    const call = lastCall;
+    waiting.set(call, { resolve, reject, since: Date.now() });
+    enter(() => {
+      if (begunFor !== generation) {
+        core.begin(env);
+        begunFor = generation;
+      }
+      work(call, core);
+    });
+  });
+}
+
+function forgetTheGone() {
+  const before = Date.now() - LONGEST_CALL_MS;
+  for (const [call, { since }] of waiting) {
+    if (since > before) return;
+    waiting.delete(call);
+    enter(() => core.forget(call));
+  }
+}
+
+// Tells Rust how something ended that it began under this ticket.
+function settle(ticket, work, tell) {
+  const born = generation;
+  work.then((outcome) => {
+    if (born === generation) enter(() => tell(ticket, outcome));
+  });
+}
+
+const tellText = (ticket, text) => core.settledText(ticket, text ?? undefined);
+const tellDone = (ticket, done) => core.settledDone(ticket, done);
+
+// A promise that is kept whatever happens: with the outcome, or with what stands for a failure.
+const either = (work, failure) => work.then((outcome) => outcome, () => failure);
+const succeeds = (work) => work.then(() => true, () => false);
+
+// Answers a call.
+export function finish(call, status, lines, body) {
+  const waits = waiting.get(call);
+  if (!waits) return;
+  waiting.delete(call);
+  waits.resolve(new Response(body, { status, headers: headersOf(lines) }));
+}
 
 // A client that is still sending when it is answered may lose the answer with the connection. So of a body
 // that is too long this much more is read and thrown away; whoever sends more has no answer due.
-const DISCARDED = 16 * 1024 * 1024;
+export const DISCARDED = 16 * 1024 * 1024;
 
 // Reads a body up to a bound, counting as it comes; null where it is longer.
-async function bounded(stream, most, discarded = 0) {
-  if (!stream) return new Uint8Array(0);
+export async function bounded(stream, most, discarded = 0) {
+  if (!stream) return NOTHING;
   const reader = stream.getReader();
   const parts = [];
   let length = 0;
@@ -43,6 +132,16 @@ async function bounded(stream, most, discarded = 0) {
 }
 
 // Headers cross as lines: a name, its value, the next name.
+function headersOf(lines) {
+  const headers = [];
+  const flat = lines.split("\n");
+  for (let i = 0; i + 1 < flat.length; i += 2) headers.push([flat[i], flat[i + 1]]);
+  return headers;
+}
+
+// What Brevet reads of an answer.
+const ANSWERED = ["content-type", "location", "retry-after", "ratelimit", "ratelimit-policy"];
+
 function pick(headers, names) {
   let found = "";
   for (const name of names) {
@@ -52,26 +151,8 @@ function pick(headers, names) {
   return found;
 }
 
-// [method, url, each header of READ or null, those of SIGNED, body or null where it is too long]
-export async function readRequest(request, most) {
-  const body = await bounded(request.body, most, DISCARDED);
-  const signed = request.url.includes("/hooks/") ? pick(request.headers, SIGNED) : "";
-  return [request.method, request.url, ...READ.map((name) => request.headers.get(name)), signed, body];
-}
-
-function headersOf(lines) {
-  const flat = lines.split("\n");
-  const headers = new Headers();
-  for (let i = 0; i + 1 < flat.length; i += 2) headers.append(flat[i], flat[i + 1]);
-  return headers;
-}
-
-export function respond(status, lines, body) {
-  return new Response(body, { status, headers: headersOf(lines) });
-}
-
 // One exchange with a server: [status, headers, body], or [0, kind] with the kind of failure.
-export async function exchange(method, url, lines, body, deadlineMs, most) {
+async function exchanged(method, url, lines, body, deadlineMs, most) {
   let signal;
   try {
     signal = AbortSignal.timeout(deadlineMs);
@@ -84,16 +165,21 @@ export async function exchange(method, url, lines, body, deadlineMs, most) {
       signal,
     });
     const read = await bounded(response.body, most);
-    if (read === null) return [0, "too-large"];
+    if (read === null) return [0, "too-large", NOTHING];
     return [response.status, pick(response.headers, ANSWERED), read];
   } catch {
     // The runtime's message is not passed on: it may name what was sent.
-    return [0, signal?.aborted ? "timeout" : "reset"];
+    return [0, signal?.aborted ? "timeout" : "reset", NOTHING];
   }
 }
 
+export function exchange(ticket, method, url, lines, body, deadlineMs, most) {
+  const tell = (number, [status, head, read]) => core.settledAnswer(number, status, head, read);
+  settle(ticket, exchanged(method, url, lines, body, deadlineMs, most), tell);
+}
+
 // Asks a Durable Object; the answer's text, or null where it failed or is late.
-export async function askObject(namespace, name, body, deadlineMs) {
+async function asked(namespace, name, body, deadlineMs) {
   try {
     const response = await namespace.get(namespace.idFromName(name)).fetch("https://object/", {
       method: "POST",
@@ -107,16 +193,22 @@ export async function askObject(namespace, name, body, deadlineMs) {
   }
 }
 
-export function readText(request) {
-  return request.text();
+export function askObject(ticket, namespace, name, body, deadlineMs) {
+  settle(ticket, asked(namespace, name, body, deadlineMs), tellText);
 }
 
-export async function readStored(namespace, key) {
-  return namespace.get(key, { cacheTtl: 60 });
+// The value behind a mark that it was read, or nothing where it could not be read.
+async function stored(namespace, key) {
+  const value = await namespace.get(key, { cacheTtl: 60 });
+  return value === null ? "-" : `+${value}`;
+}
+
+export function readStored(ticket, namespace, key) {
+  settle(ticket, either(stored(namespace, key), null), tellText);
 }
 
 // The keys that begin so, in order, a line each. KV gives a thousand at a time.
-export async function listStored(namespace, prefix) {
+async function listed(namespace, prefix) {
   const names = [];
   for (let cursor, page = 0; page < 20; page += 1) {
     const part = await namespace.list({ prefix, cursor });
@@ -124,22 +216,33 @@ export async function listStored(namespace, prefix) {
     if (part.list_complete) return names.join("\n");
     cursor = part.cursor;
   }
-  throw new Error("endless");
+  return null;
+}
+
+export function listStored(ticket, namespace, prefix) {
+  settle(ticket, either(listed(namespace, prefix), null), tellText);
 }
 
 // Kept for so many seconds; for ever where that is 0.
-export async function writeStored(namespace, key, value, seconds) {
-  await namespace.put(key, value, seconds ? { expirationTtl: seconds } : undefined);
+export function writeStored(ticket, namespace, key, value, seconds) {
+  const put = async () => namespace.put(key, value, seconds ? { expirationTtl: seconds } : undefined);
+  settle(ticket, succeeds(put()), tellDone);
 }
 
-// All rows of a statement, each as a list of its values.
+// All rows of a statement as JSON, and nothing where there are none. The values bound to it are JSON too.
 export function runSql(sql, statement, bound) {
-  return sql.exec(statement, ...bound).raw().toArray();
+  const cursor = bound ? sql.exec(statement, ...JSON.parse(bound)) : sql.exec(statement);
+  const rows = cursor.raw().toArray();
+  return rows.length === 0 ? "" : JSON.stringify(rows);
 }
 
-export async function setAlarm(storage, at) {
+async function armed(storage, at) {
   const present = await storage.getAlarm();
   if (present === null || present > at) await storage.setAlarm(at);
+}
+
+export function setAlarm(ticket, storage, at) {
+  settle(ticket, succeeds(armed(storage, at)), tellDone);
 }
 
 // Not waited for: it goes with the writes of the same turn, and no answer leaves before them.
@@ -172,16 +275,28 @@ export async function verifySignature(algorithm, jwk, signed, signature) {
   }
 }
 
-export function sleep(ms) {
-  return new Promise((done) => setTimeout(done, ms));
+export function checkSignature(ticket, algorithm, jwk, signed, signature) {
+  // Copies: these are views of a memory that may move while a key is imported.
+  settle(ticket, verifySignature(algorithm, jwk, signed.slice(), signature.slice()), tellDone);
+}
+
+export function sleep(ticket, ms) {
+  settle(ticket, new Promise((done) => setTimeout(done, ms, true)), tellDone);
+}
+
+export function member(of, name) {
+  return of?.[name];
+}
+
+export function text(of, name) {
+  const value = of?.[name];
+  return typeof value === "string" ? value : undefined;
+}
+
+export function now() {
+  return Date.now();
 }
 
 export function log(line) {
   console.log(line);
-}
-
-// Work that goes on when the one who asked for it has gone.
-export function outlive(state, promise) {
-  state.waitUntil(promise);
-  return promise;
 }

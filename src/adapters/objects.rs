@@ -4,10 +4,8 @@ use brevet_core::broker::Unreachable;
 use brevet_core::json::{FromJson, from_text};
 use brevet_core::time::{Seconds, Timestamp};
 use wasm_bindgen::JsValue;
-use worker::js_sys::{Promise, Reflect};
-use worker::wasm_bindgen_futures::future_to_promise;
 
-use super::glue;
+use super::{glue, tasks};
 
 /// How long an object may take for a request that calls Cloudflare: the whole operation's deadline
 /// there (25 s), the clean-up after a lost answer (25 s), and some room.
@@ -23,7 +21,7 @@ pub(crate) struct Namespace {
 impl Namespace {
     /// The namespace bound under this name.
     pub(crate) fn of(env: &JsValue, name: &str, part: &'static str) -> Self {
-        Self { binding: member(env, name), part }
+        Self { binding: glue::member(env, name), part }
     }
 
     /// Sends a message to one object and gives its answer.
@@ -34,8 +32,8 @@ impl Namespace {
     }
 
     async fn send(&self, name: &str, question: &str) -> Option<String> {
-        let answer = glue::ask_object(&self.binding, name, question, OBJECT_DEADLINE_MS).await;
-        answer.ok()?.as_string()
+        tasks::text(|ticket| glue::ask_object(ticket, &self.binding, name, question, OBJECT_DEADLINE_MS))
+            .await
     }
 
     fn failed(&self, reason: &str) -> Unreachable {
@@ -50,20 +48,21 @@ pub(crate) struct Stored(JsValue);
 impl Stored {
     /// The namespace bound as `STATE`.
     pub(crate) fn of(env: &JsValue) -> Self {
-        Self(member(env, "STATE"))
+        Self(glue::member(env, "STATE"))
     }
 
     /// Reads a value.
     pub(crate) async fn read(&self, key: &str) -> Result<Option<String>, Unreachable> {
-        let value = glue::read_stored(&self.0, key).await.map_err(|_| kv_failed("it could not be read"))?;
-        Ok(value.as_string())
+        let value = tasks::text(|ticket| glue::read_stored(ticket, &self.0, key)).await;
+        let value = value.ok_or_else(|| kv_failed("it could not be read"))?;
+        // A mark tells an empty value from none.
+        Ok(value.strip_prefix('+').map(str::to_owned))
     }
 
     /// The keys that begin so, in order.
     pub(crate) async fn keys(&self, prefix: &str) -> Result<Vec<String>, Unreachable> {
-        let listed =
-            glue::list_stored(&self.0, prefix).await.map_err(|_| kv_failed("it could not be listed"))?;
-        let text = listed.as_string().unwrap_or_default();
+        let text = tasks::text(|ticket| glue::list_stored(ticket, &self.0, prefix)).await;
+        let text = text.ok_or_else(|| kv_failed("it could not be listed"))?;
         Ok(text.split('\n').filter(|key| !key.is_empty()).map(str::to_owned).collect())
     }
 
@@ -74,10 +73,9 @@ impl Stored {
         value: &str,
         kept: Option<Seconds>,
     ) -> Result<(), Unreachable> {
-        glue::write_stored(&self.0, key, value, kept.map_or(0, Seconds::get))
-            .await
-            .map(drop)
-            .map_err(|_| kv_failed("it could not be written"))
+        let seconds = kept.map_or(0, Seconds::get);
+        let written = tasks::done(|ticket| glue::write_stored(ticket, &self.0, key, value, seconds)).await;
+        written.then_some(()).ok_or_else(|| kv_failed("it could not be written"))
     }
 }
 
@@ -87,7 +85,7 @@ fn kv_failed(reason: &str) -> Unreachable {
 
 /// Sets an object's alarm to this moment (Unix milliseconds), unless it goes off earlier anyway.
 pub(crate) async fn arm(storage: &JsValue, at_ms: f64) {
-    if glue::set_alarm(storage, at_ms).await.is_err() {
+    if !tasks::done(|ticket| glue::set_alarm(ticket, storage, at_ms)).await {
         super::log_line(r#"{"event":"alarm_not_set","alarm":true}"#);
     }
 }
@@ -109,7 +107,7 @@ pub(crate) struct ObjectState {
 impl ObjectState {
     /// The object with this `ctx`.
     pub(crate) fn of(state: JsValue) -> Self {
-        let storage = member(&state, "storage");
+        let storage = glue::member(&state, "storage");
         Self { state, storage }
     }
 
@@ -120,25 +118,6 @@ impl ObjectState {
 
     /// The name it was found by.
     pub(crate) fn name(&self) -> Option<String> {
-        member(&member(&self.state, "id"), "name").as_string()
+        glue::text(&glue::member(&self.state, "id"), "name")
     }
-
-    /// Runs something to its end, whoever waits for it.
-    pub(crate) fn outlive(&self, work: impl Future<Output = Result<JsValue, JsValue>> + 'static) -> Promise {
-        glue::outlive(&self.state, future_to_promise(work))
-    }
-}
-
-fn member(of: &JsValue, name: &str) -> JsValue {
-    Reflect::get(of, &name.into()).unwrap_or(JsValue::UNDEFINED)
-}
-
-/// The body of a request from another part of this installation.
-pub(crate) async fn read_text(request: &JsValue) -> Result<String, JsValue> {
-    Ok(glue::read_text(request).await?.as_string().unwrap_or_default())
-}
-
-/// An answer to another part of this installation.
-pub(crate) fn answer_text(text: &str) -> JsValue {
-    glue::respond(200, "", text)
 }

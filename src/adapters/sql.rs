@@ -1,13 +1,11 @@
 //! A Durable Object's SQLite.
 
+use brevet_core::json::{List, read_value, to_text};
 use brevet_core::ledger::sql::{Row, Sql, SqlError, SqlValue};
-use wasm_bindgen::{JsCast, JsValue};
-use worker::js_sys::{Array, Reflect};
+use serde_json::Value;
+use wasm_bindgen::JsValue;
 
 use super::glue;
-
-/// The largest whole number that a JavaScript number holds exactly.
-const LARGEST_EXACT: f64 = 9_007_199_254_740_991.0;
 
 /// The database of the object that holds it.
 #[derive(Debug)]
@@ -16,54 +14,52 @@ pub(crate) struct ObjectSql(JsValue);
 impl ObjectSql {
     /// The database of an object with this storage (`ctx.storage`).
     pub(crate) fn of(storage: &JsValue) -> Self {
-        Self(Reflect::get(storage, &"sql".into()).unwrap_or(JsValue::UNDEFINED))
+        Self(glue::member(storage, "sql"))
     }
 }
 
 impl Sql for ObjectSql {
     fn run(&self, statement: &str, bound: &[SqlValue]) -> Result<Vec<Row>, SqlError> {
-        let values = bound.iter().map(js_value).collect::<Array>();
-        let rows = glue::run_sql(&self.0, statement, &values)
-            .map_err(|thrown| SqlError::Engine(message(&thrown)))?;
-        rows.iter().map(|row| row.unchecked_into::<Array>().iter().map(sql_value).collect()).collect()
+        let mut values = List::new();
+        for value in bound {
+            match value {
+                SqlValue::Null => values.push(&Value::Null),
+                SqlValue::Integer(number) => values.push(number),
+                SqlValue::Text(text) => values.push(text.as_str()),
+            }
+        }
+        let bound = if bound.is_empty() { String::new() } else { to_text(&values) };
+        let rows =
+            glue::run_sql(&self.0, statement, &bound).map_err(|thrown| SqlError::Engine(message(&thrown)))?;
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        match read_value(rows.as_bytes()) {
+            Ok(Value::Array(rows)) => rows.into_iter().map(row).collect(),
+            _ => Err(unreadable()),
+        }
     }
 }
 
 /// The engine's messages name tables and columns, not values.
 fn message(thrown: &JsValue) -> String {
-    let text = Reflect::get(thrown, &"message".into()).ok().and_then(|text| text.as_string());
-    text.unwrap_or_default().chars().take(200).collect()
+    glue::text(thrown, "message").unwrap_or_default().chars().take(200).collect()
 }
 
-fn js_value(value: &SqlValue) -> JsValue {
-    match value {
-        SqlValue::Null => JsValue::NULL,
-        #[expect(
-            clippy::as_conversions,
-            clippy::cast_precision_loss,
-            reason = "53 bits are SqlValue's contract"
-        )]
-        SqlValue::Integer(number) => JsValue::from_f64(*number as f64),
-        SqlValue::Text(text) => JsValue::from_str(text),
-    }
+fn unreadable() -> SqlError {
+    SqlError::Engine("a column holds neither a text nor a whole number".to_owned())
 }
 
-fn sql_value(value: JsValue) -> Result<SqlValue, SqlError> {
-    if value.is_null() || value.is_undefined() {
-        return Ok(SqlValue::Null);
+fn row(row: Value) -> Result<Row, SqlError> {
+    let Value::Array(columns) = row else { return Err(unreadable()) };
+    let mut row = Row::with_capacity(columns.len());
+    for column in columns {
+        row.push(match column {
+            Value::Null => SqlValue::Null,
+            Value::String(text) => SqlValue::Text(text),
+            Value::Number(number) => SqlValue::Integer(number.as_i64().ok_or_else(unreadable)?),
+            _ => return Err(unreadable()),
+        });
     }
-    if let Some(text) = value.as_string() {
-        return Ok(SqlValue::Text(text));
-    }
-    match value.as_f64() {
-        #[expect(
-            clippy::as_conversions,
-            clippy::cast_possible_truncation,
-            reason = "whole and within 53 bits"
-        )]
-        Some(number) if number.fract() == 0.0 && number.abs() <= LARGEST_EXACT => {
-            Ok(SqlValue::Integer(number as i64))
-        }
-        _ => Err(SqlError::Engine("a column holds neither a text nor a whole number".to_owned())),
-    }
+    Ok(row)
 }

@@ -12,8 +12,8 @@ use serde_json::Value;
 use wasm_bindgen::JsValue;
 
 use super::cloudflare::{EnvSecrets, Fetch, now, random, read_document};
-use super::glue;
 use super::objects::{Namespace, Stored};
+use super::{glue, tasks};
 use crate::config::{self, Cloud};
 use crate::upstream::Circuits;
 
@@ -98,8 +98,8 @@ impl Ports for Surroundings {
     }
 
     async fn verify_signature(&self, key: &Key, signed: &[u8], signature: &[u8]) -> bool {
-        let good = glue::verify_signature(key.algorithm().as_str(), &key.to_jwk(), signed, signature).await;
-        good.is_ok_and(|good| good.is_truthy())
+        let (by, jwk) = (key.algorithm().as_str(), key.to_jwk());
+        tasks::done(|ticket| glue::check_signature(ticket, by, &jwk, signed, signature)).await
     }
 
     async fn verify(&self, owner: TokenOwner, value: &Secret) -> Result<Option<Verified>, Failure> {

@@ -12,11 +12,10 @@ use brevet_core::ledger::protocol::{Answer, Refusal, Request, Told};
 use brevet_core::secret::Secret;
 use brevet_core::time::{Seconds, Timestamp};
 use wasm_bindgen::prelude::*;
-use worker::js_sys::Promise;
 
 use crate::adapters::{
     EnvSecrets, Fetch, Namespace, ObjectSql, ObjectState, Stored, answer_text, log_line, now, post_event,
-    read_text, wake_at,
+    tasks, wake_at,
 };
 use crate::config::{self, Cloud};
 use crate::upstream::Circuits;
@@ -91,16 +90,16 @@ impl Ledger {
         Self(Rc::new(Desk { state: ObjectState::of(state), env, office: OnceCell::new() }))
     }
 
-    /// Answers one request. The work goes on when the caller has hung up: a token made must be in the books.
-    pub fn fetch(&self, request: JsValue) -> Promise {
+    /// Answers one request.
+    pub fn serve(&self, call: u32, question: String) {
         let desk = Rc::clone(&self.0);
-        self.0.state.outlive(async move { Ok(answer_text(&desk.serve(&read_text(&request).await?).await)) })
+        tasks::start(call, async move { answer_text(call, &desk.serve(&question).await) });
     }
 
     /// Ends what is to be ended. Alarms are dropped after some failures; so this one never fails.
-    pub fn alarm(&self) -> Promise {
+    pub fn alarm(&self, call: u32) {
         let desk = Rc::clone(&self.0);
-        self.0.state.outlive(async move {
+        tasks::start(call, async move {
             match desk.office() {
                 Ok(office) => {
                     office.wake().await;
@@ -108,7 +107,7 @@ impl Ledger {
                 }
                 Err(_) => wake_at(desk.state.storage(), now().plus(NOT_OPENED)),
             }
-            Ok(JsValue::UNDEFINED)
+            answer_text(call, "");
         })
     }
 }

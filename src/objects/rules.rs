@@ -9,10 +9,9 @@ use brevet_core::ledger::sql::SqlError;
 use brevet_core::rulebook::{self, Errands, PushRefusal, Register, RulebookAnswer};
 use brevet_core::time::Timestamp;
 use wasm_bindgen::prelude::*;
-use worker::js_sys::Promise;
 
 use crate::adapters::{
-    Namespace, ObjectSql, ObjectState, Stored, answer_text, arm, log_line, now, now_ms, read_text,
+    Namespace, ObjectSql, ObjectState, Stored, answer_text, arm, log_line, now, now_ms, tasks,
 };
 
 /// How soon a ledger that did not take the rules is asked again.
@@ -32,24 +31,24 @@ impl Rules {
     }
 
     /// Answers one request.
-    pub fn fetch(&self, request: JsValue) -> Promise {
+    pub fn serve(&self, call: u32, question: String) {
         let desk = Rc::clone(&self.0);
-        self.0.state.outlive(async move {
-            let answer = match from_text(&read_text(&request).await?) {
+        tasks::start(call, async move {
+            let answer = match from_text(&question) {
                 Some(question) => rulebook::serve(desk.register(), &*desk, question).await,
                 None => RulebookAnswer::Refused(PushRefusal::Database),
             };
-            Ok(answer_text(&to_text(&answer)))
+            answer_text(call, &to_text(&answer));
         })
     }
 
     /// Brings the rules to the ledgers that lack them. Alarms are dropped after some failures; so this one
     /// never fails.
-    pub fn alarm(&self) -> Promise {
+    pub fn alarm(&self, call: u32) {
         let desk = Rc::clone(&self.0);
-        self.0.state.outlive(async move {
+        tasks::start(call, async move {
             rulebook::wake(desk.register(), &*desk).await;
-            Ok(JsValue::UNDEFINED)
+            answer_text(call, "");
         })
     }
 }

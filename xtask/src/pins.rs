@@ -3,9 +3,6 @@
 use crate::failure::{Failure, file};
 use crate::place;
 
-/// worker-build and the `worker` crate are released together and must have one version.
-const WORKER_CRATE: &str = "worker";
-
 /// The version of a crate in a Cargo.lock. `None` when it is not there, or there in several versions.
 fn locked_version(lock_file: &str, name: &str) -> Option<String> {
     let mut found = None;
@@ -25,11 +22,9 @@ fn locked_version(lock_file: &str, name: &str) -> Option<String> {
     found
 }
 
-/// The versions of worker-build and of wasm-bindgen's program that fit Cargo.lock.
+/// The version of wasm-bindgen's program that fits Cargo.lock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Pins {
-    /// worker-build's, the `worker` crate's own.
-    pub(crate) worker_build: String,
     /// wasm-bindgen's: the program and the crate must be the same.
     pub(crate) wasm_bindgen: String,
 }
@@ -52,7 +47,7 @@ impl Pins {
                 wrong: format!("it must name the crate `{name}` exactly once"),
             })
         };
-        Ok(Self { worker_build: version(WORKER_CRATE)?, wasm_bindgen: version("wasm-bindgen")? })
+        Ok(Self { wasm_bindgen: version("wasm-bindgen")? })
     }
 }
 
@@ -81,13 +76,13 @@ version = "0.8.7"
     #[test]
     fn reads_the_exact_crate_and_not_one_whose_name_begins_alike() {
         let pins = Pins::from_lock_file(LOCK).unwrap();
-        assert_eq!(pins, Pins { worker_build: "0.8.7".to_owned(), wasm_bindgen: "0.2.130".to_owned() });
+        assert_eq!(pins, Pins { wasm_bindgen: "0.2.130".to_owned() });
         assert_eq!(locked_version(LOCK, "wasm-bindgen-macro").as_deref(), Some("0.2.129"));
     }
 
     #[test]
     fn refuses_an_absent_and_an_ambiguous_crate() {
-        let absent = LOCK.replace("name = \"worker\"", "name = \"other\"");
+        let absent = LOCK.replace("name = \"wasm-bindgen\"", "name = \"other\"");
         assert!(matches!(Pins::from_lock_file(&absent), Err(Failure::Form { .. })));
         let twice = format!("{LOCK}\n[[package]]\nname = \"worker\"\nversion = \"0.7.0\"\n");
         assert!(matches!(Pins::from_lock_file(&twice), Err(Failure::Form { .. })));

@@ -36,9 +36,7 @@ impl Workshop {
         let from = std::time::Instant::now();
         javascript::install()?;
         let rust = WasmRust::set_up(&cache)?;
-        for tool in wasm_tools(&pins) {
-            tool.install(&cache)?;
-        }
+        wasm_bindgen(&pins).install(&cache)?;
         tools::tidy(&cache)?;
         say::progress(&format!("set up in {} s", from.elapsed().as_secs()));
         drop(lock);
@@ -46,8 +44,9 @@ impl Workshop {
     }
 
     fn all_ready(cache: &Path, pins: &Pins) -> Option<WasmRust> {
-        let tools = wasm_tools(pins).iter().all(|tool| tool.path(cache).is_file());
-        (tools && javascript::is_ready()).then(|| WasmRust::ready(cache)).flatten()
+        (wasm_bindgen(pins).path(cache).is_file() && javascript::is_ready())
+            .then(|| WasmRust::ready(cache))
+            .flatten()
     }
 
     /// cargo-deny: the one on the PATH, else one of our own.
@@ -58,13 +57,20 @@ impl Workshop {
         if crate::command::on_path("cargo-deny") {
             return Ok(PathBuf::from("cargo-deny"));
         }
-        let tool = Tool {
+        self.tool(&Tool {
             krate: "cargo-deny",
             program: "cargo-deny",
             version: tools::CARGO_DENY,
             locked: true,
             takes: "about 2 min",
-        };
+        })
+    }
+
+    /// A tool that only some tasks need.
+    ///
+    /// # Errors
+    /// When it cannot be built.
+    pub(crate) fn tool(&self, tool: &Tool<'_>) -> Result<PathBuf, Failure> {
         if !tool.path(&self.cache).is_file() {
             let lock = SetUpLock::take(&self.cache)?;
             tool.install(&self.cache)?;
@@ -81,22 +87,39 @@ impl Workshop {
         command
     }
 
-    /// A command that compiles for wasm32, with the programs of `first` before all others.
-    pub(crate) fn wasm_command(&self, tool: WasmTool, first: PathBuf) -> Command {
-        let [worker_build, wasm_bindgen] = wasm_tools(&self.pins).map(|tool| tool.path(&self.cache));
-        let programs = javascript::programs();
-        let mut command = Command::new(match tool {
-            WasmTool::WorkerBuild => &worker_build,
-        });
-        let mut path = vec![programs.clone()];
+    /// A command that compiles for wasm32.
+    pub(crate) fn wasm_command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+        self.wasm_command_with(program, None)
+    }
+
+    /// The same, with the programs of a folder before all others.
+    pub(crate) fn wasm_command_with(
+        &self,
+        program: impl AsRef<std::ffi::OsStr>,
+        first: Option<PathBuf>,
+    ) -> Command {
+        let mut command = Command::new(program);
+        let mut path = vec![javascript::programs()];
         self.rust.apply(&mut command, &mut path);
-        path.insert(0, first);
-        command.env("WASM_BINDGEN_BIN", wasm_bindgen);
-        command.env("ESBUILD_BIN", programs.join("esbuild"));
-        command.env("WASM_OPT_BIN", programs.join("wasm-opt"));
+        path.splice(0..0, first);
         command.env("CARGO_TARGET_DIR", self.wasm_target());
         self.equip(&mut command, path);
         command
+    }
+
+    /// wasm-bindgen's program.
+    pub(crate) fn wasm_bindgen(&self) -> PathBuf {
+        wasm_bindgen(&self.pins).path(&self.cache)
+    }
+
+    /// The programs that worker-build uses, by the variables that name them.
+    pub(crate) fn worker_builds_programs(&self) -> [(&'static str, PathBuf); 3] {
+        let programs = javascript::programs();
+        [
+            ("WASM_BINDGEN_BIN", self.wasm_bindgen()),
+            ("ESBUILD_BIN", programs.join("esbuild")),
+            ("WASM_OPT_BIN", programs.join("wasm-opt")),
+        ]
     }
 
     /// Cargo's output folder for the Worker: its own, so that a build in the background holds nobody up.
@@ -118,36 +141,20 @@ impl Workshop {
     }
 }
 
-/// A program that compiles for wasm32.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum WasmTool {
-    /// worker-build.
-    WorkerBuild,
-}
-
 /// Local runs need no login, and what a child does not get it cannot send.
 fn is_login(name: &OsString) -> bool {
     let name = name.to_string_lossy();
     name.starts_with("CLOUDFLARE_") || name.starts_with("CF_API_")
 }
 
-fn wasm_tools(pins: &Pins) -> [Tool<'_>; 2] {
-    [
-        Tool {
-            krate: "worker-build",
-            program: "worker-build",
-            version: &pins.worker_build,
-            locked: false,
-            takes: "about 2 min",
-        },
-        Tool {
-            krate: "wasm-bindgen-cli",
-            program: "wasm-bindgen",
-            version: &pins.wasm_bindgen,
-            locked: false,
-            takes: "about 2 min",
-        },
-    ]
+fn wasm_bindgen(pins: &Pins) -> Tool<'_> {
+    Tool {
+        krate: "wasm-bindgen-cli",
+        program: "wasm-bindgen",
+        version: &pins.wasm_bindgen,
+        locked: false,
+        takes: "about 2 min",
+    }
 }
 
 #[cfg(test)]

@@ -1,16 +1,16 @@
 //! `xtask build`: the Worker's release wasm and its JavaScript in `build/`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use crate::command;
 use crate::failure::{Failure, file};
 use crate::guard;
 use crate::place;
 use crate::say;
-use crate::setup::{WasmTool, Workshop};
+use crate::setup::Workshop;
 use crate::size;
+use crate::wasm_rust::TARGET;
 
 /// What is uploaded is compressed, and that is what counts: `-Oz` makes fewer bytes than `-O1` and more gzipped ones (1.2 %), and functions
 /// in the order of their names, so that those of one module and the instances of one generic stand together, save another half per cent.
@@ -32,7 +32,7 @@ const SHRINK: [&str; 11] = [
 ];
 
 /// Far more than the slowest machine needs.
-const BUILD_LIMIT: Duration = Duration::from_secs(45 * 60);
+pub(crate) const BUILD_LIMIT: Duration = Duration::from_secs(45 * 60);
 
 /// Set to `skip` for a wrangler whose caller has built already.
 pub(crate) const BUILD_VARIABLE: &str = "BREVET_BUILD";
@@ -42,62 +42,48 @@ pub(crate) fn is_built_by_caller() -> bool {
     std::env::var_os(BUILD_VARIABLE).is_some_and(|value| value == "skip")
 }
 
-/// worker-build says `cargo build`, which makes every crate type of the package. With an rlib among them cargo leaves link-time
-/// optimisation out, silently, and the wasm is more than half as big again; `cargo rustc` can be told to make the cdylib alone.
-const CARGO: &str = r#"#!/bin/sh
-if [ "$1" = build ]; then
-  shift
-  exec "$BREVET_CARGO" rustc "$@" --crate-type cdylib
-fi
-exec "$BREVET_CARGO" "$@"
-"#;
-
-/// Writes that `cargo` and gives its folder.
-fn cargo_for_cdylib(workshop: &Workshop) -> Result<PathBuf, Failure> {
-    let folder = workshop.wasm_target().join("programs");
-    place::make_folder(&folder)?;
-    let program = folder.join("cargo");
-    place::write_program(&program, CARGO)?;
-    Ok(folder)
-}
-
-/// The absolute path of the real one: by name it would find the script before it.
-fn real_cargo() -> Result<PathBuf, Failure> {
-    let by_name = || command::find("cargo");
-    std::env::var_os("CARGO")
-        .map(PathBuf::from)
-        .filter(|path| path.is_absolute())
-        .or_else(by_name)
-        .ok_or_else(|| Failure::Missing {
-            what: "cargo is not on the PATH".to_owned(),
-            next: "install Rust with rustup".to_owned(),
-        })
-}
+/// The JavaScript of the Worker itself, and what it is called beside the wasm. `index.js` is what wrangler.toml names.
+const SCRIPTS: [(&str, &str); 2] =
+    [("src/adapters/entry.js", "index.js"), ("src/adapters/glue.js", "glue.js")];
 
 /// Builds the Worker.
 ///
 /// # Errors
 /// When the build fails.
 pub(crate) fn build(workshop: &Workshop) -> Result<(), Failure> {
-    build_in(workshop, &place::root(), "brevet")
-}
-
-/// Builds a Worker whose crate is in this folder, in the same way.
-///
-/// # Errors
-/// When the build fails.
-pub(crate) fn build_in(workshop: &Workshop, folder: &Path, package: &str) -> Result<(), Failure> {
     // Wrangler runs this as its build command and reads nothing from it: progress goes to standard error.
-    let mut build = workshop.wasm_command(WasmTool::WorkerBuild, cargo_for_cdylib(workshop)?);
-    build.current_dir(folder).env("BREVET_CARGO", real_cargo()?);
-    // Without the package's name cargo would build the workspace's native members for wasm32 as well.
-    build.args(["--release", "--no-opt", "--", "--package", package]);
-    guard::run_quietly(&build, BUILD_LIMIT)?;
-    shrink(workshop, package, &folder.join("build/index_bg.wasm"))
+    // Without the package's name cargo would build the workspace's native members for wasm32 as well. With an rlib among the crate types
+    // cargo leaves link-time optimisation out, silently, and the wasm is more than half as big again: the cdylib alone.
+    let mut cargo = workshop.wasm_command("cargo");
+    cargo.args(["rustc", "--release", "--target", TARGET, "--package", "brevet", "--crate-type", "cdylib"]);
+    guard::run_quietly(&cargo, BUILD_LIMIT)?;
+    let linked = workshop.wasm_target().join(TARGET).join("release/brevet.wasm");
+
+    // Beside the folder that it replaces: a rename between file systems fails.
+    let fresh = place::root().join("build.new");
+    place::remove_folder(&fresh)?;
+    let mut bindgen = workshop.wasm_command(workshop.wasm_bindgen());
+    bindgen.args(["--target", "web", "--no-typescript", "--omit-default-module-path"]);
+    // After a panic `glue.js` makes the instance anew.
+    bindgen.arg("--experimental-reset-state-function");
+    bindgen.arg("--out-name").arg("brevet").arg("--out-dir").arg(&fresh).arg(&linked);
+    guard::run_quietly(&bindgen, BUILD_LIMIT)?;
+    shrink(workshop, "brevet", &fresh.join("brevet_bg.wasm"))?;
+    for (source, name) in SCRIPTS {
+        let (from, to) = (place::root().join(source), fresh.join(name));
+        std::fs::copy(&from, &to).map_err(file("copying", &from))?;
+    }
+    // Whole or not at all: whoever is served from this folder never sees half of it.
+    let build = place::root().join("build");
+    place::remove_folder(&build)?;
+    std::fs::rename(&fresh, &build).map_err(file("writing", &build))
 }
 
 /// Runs wasm-opt, or takes its result from last time when the input is the same: it takes 10 seconds.
-fn shrink(workshop: &Workshop, package: &str, wasm: &Path) -> Result<(), Failure> {
+///
+/// # Errors
+/// When it fails.
+pub(crate) fn shrink(workshop: &Workshop, package: &str, wasm: &Path) -> Result<(), Failure> {
     let kept = workshop.wasm_target().join(format!("shrunk-{package}"));
     place::make_folder(&kept)?;
     let (before, after) = (kept.join("before.wasm"), kept.join("after.wasm"));

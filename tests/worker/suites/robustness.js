@@ -42,6 +42,24 @@ export default () => describe("robustness", () => {
       }
       assert.match(stage.worker.logs(), /asked to panic/, "and the log says what happened");
     });
+
+    it("whoever was waiting in the same instance hears of it at once, in the words of its surface", async () => {
+      await stage.standIn.fault({ effect: { kind: "latency", ms: 10_000 } });
+      const { took } = await timed(async () => {
+        const native = stage.ask("POST", "/v1/tokens/verify", { body: { token: "x".repeat(40) } });
+        const dropIn = stage.ask("GET", `/client/v4/accounts/${MAIN}/tokens/verify`, { headers: { authorization: `Bearer ${"x".repeat(40)}` } });
+        await new Promise((done) => setTimeout(done, 500));
+        assert.equal((await stage.ask("POST", "/dev/panic")).status, 500);
+        const [problem, envelope] = await Promise.all([native, dropIn]);
+        assert.equal(problem.status, 500, problem.text);
+        assert.deepEqual([problem.json.type, problem.json.status], ["urn:brevet:problem:internal", 500]);
+        assert.equal(envelope.status, 500, envelope.text);
+        assert.deepEqual([envelope.json.success, envelope.json.errors[0].code], [false, 1500]);
+      });
+      assert.ok(took < 10_000, `${took} ms`);
+      await stage.standIn.mend();
+      assert.equal((await mint()).status, 201);
+    });
   });
 
   describe("development mode", () => {

@@ -1,0 +1,110 @@
+// What the runtime calls: the events of the Worker and the two Durable Objects.
+import * as core from "./brevet.js";
+import compiled from "./brevet_bg.wasm";
+import { begin, bounded, connect, DISCARDED, instance, NOTHING } from "./glue.js";
+
+// A panic's place is in its stack.
+Error.stackTraceLimit = 100;
+connect(core, compiled);
+
+// The headers that Brevet reads, in the order in which they are handed over.
+const READ = ["authorization", "if-match", "content-encoding", "cf-connecting-ip", "idempotency-key"];
+// What a webhook is signed by: a line for the name and one for the value, only where a webhook may be meant.
+const SIGNED = ["webhook-id", "webhook-timestamp", "webhook-signature", "x-hub-signature-256", "x-github-event"];
+// The longest body of any route, `MOST_BODY_BYTES`.
+const MOST_BYTES = 2 * 1024 * 1024;
+// How the reading of a body ended.
+const [WHOLE, TOO_LONG, BROKE_OFF] = [0, 1, 2];
+
+// A line for the method, one for the URL, and one for each header, with a mark where it is there: it may be empty.
+function head(request) {
+  let lines = `${request.method}\n${request.url}`;
+  for (const name of READ) {
+    const value = request.headers.get(name);
+    lines += value === null ? "\n" : `\n=${value}`;
+  }
+  if (request.url.includes("/hooks/")) {
+    for (const name of SIGNED) {
+      const value = request.headers.get(name);
+      if (value !== null) lines += `\n${name}\n${value}`;
+    }
+  }
+  return lines;
+}
+
+// The one answer that Rust has no part in.
+function stopped(request) {
+  const { pathname } = new URL(request.url);
+  const message = "Brevet met an error of its own. Send the request again; if it was a create, look into your leases first.";
+  const [type, body] = pathname.startsWith("/client/v4/")
+    ? ["application/json", { success: false, errors: [{ code: 1500, message }], messages: [], result: null }]
+    : ["application/problem+json", { type: "urn:brevet:problem:internal", title: "Brevet failed", status: 500, detail: message }];
+  return new Response(JSON.stringify(body), { status: 500, headers: { "content-type": type, "cache-control": "no-store", "x-should-retry": "false" } });
+}
+
+export default {
+  async fetch(request, env) {
+    let body = NOTHING;
+    let reading = WHOLE;
+    if (request.body) {
+      try {
+        body = await bounded(request.body, MOST_BYTES, DISCARDED);
+        if (body === null) reading = TOO_LONG;
+      } catch {
+        reading = BROKE_OFF;
+      }
+    }
+    try {
+      return await begin(env, (call, exports) => exports.serve(call, head(request), body ?? NOTHING, reading));
+    } catch {
+      return stopped(request);
+    }
+  },
+
+  async scheduled(_event, env) {
+    await begin(env, (call, exports) => exports.scheduled(call));
+  },
+};
+
+// A Durable Object whose work is done by the class of this name in Rust. That is made anew with the instance.
+const object = (name) => class {
+  #context;
+  #env;
+  #desk;
+  #born = -1;
+
+  constructor(context, env) {
+    this.#context = context;
+    this.#env = env;
+  }
+
+  #at(exports) {
+    if (this.#born !== instance()) {
+      this.#desk = new exports[name](this.#context, this.#env);
+      this.#born = instance();
+    }
+    return this.#desk;
+  }
+
+  // Goes on when the caller has hung up: a token that is made must be in the books.
+  #outlive(work) {
+    this.#context.waitUntil(work);
+    return work;
+  }
+
+  async #answer(request) {
+    const question = await request.text();
+    return begin(this.#env, (call, exports) => this.#at(exports).serve(call, question));
+  }
+
+  fetch(request) {
+    return this.#outlive(this.#answer(request));
+  }
+
+  async alarm() {
+    await this.#outlive(begin(this.#env, (call, exports) => this.#at(exports).alarm(call)));
+  }
+};
+
+export const Ledger = object("Ledger");
+export const Rules = object("Rules");
