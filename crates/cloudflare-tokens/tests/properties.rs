@@ -156,7 +156,7 @@ fn resource() -> impl Strategy<Value = BTreeMap<String, ResourceValue>> {
         btree_map(
             hex().prop_map(|id| format!("com.cloudflare.api.account.{id}")),
             vec(zones, 1..4)
-                .prop_map(|zones| BTreeMap::from_iter(zones))
+                .prop_map(BTreeMap::from_iter)
                 .prop_map(|zones| ResourceValue::Nested(zones.into_iter().collect())),
             1..3
         ),
