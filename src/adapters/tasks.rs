@@ -2,15 +2,33 @@
 //!
 //! JavaScript's promises are not wrapped: that costs two closures, a finalizer and a turn of a queue for each wait, more than all of
 //! Brevet's own work on a request. A task begins something under a ticket, and when JavaScript says how that ended, exactly the task that
-//! holds the ticket goes on, in the same turn and so in the context of its own request. No waker is needed: nothing else wakes a task.
+//! holds the ticket goes on, in the same turn and so in the context of its own request. Besides, one task of an object may wake another of
+//! the same object, which goes on when the one at work has stopped.
 
 use std::cell::RefCell;
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
 
 use super::glue;
 
 type Work = Pin<Box<dyn Future<Output = ()>>>;
+
+/// A task: the call that it is for, what is left to do, and what wakes it.
+struct Task {
+    call: u32,
+    work: Work,
+    waker: Waker,
+}
+
+/// Puts the task of this call among those that are to go on.
+struct Alarm(u32);
+
+impl Wake for Alarm {
+    fn wake(self: Arc<Self>) {
+        TASKS.with_borrow_mut(|tasks| tasks.woken.push(self.0));
+    }
+}
 
 /// How something ended that was begun under a ticket.
 #[derive(Debug)]
@@ -32,7 +50,8 @@ struct Ticket {
 /// Lists, not maps: as many entries as calls are under way, which are few.
 #[derive(Default)]
 struct Tasks {
-    waiting: Vec<(u32, Work)>,
+    waiting: Vec<Task>,
+    woken: Vec<u32>,
     tickets: Vec<Ticket>,
     last: u32,
     at_work: u32,
@@ -44,22 +63,36 @@ thread_local! {
 
 /// Begins a task for a call; it answers the call itself.
 pub(crate) fn start(call: u32, work: impl Future<Output = ()> + 'static) {
-    go_on(call, Box::pin(work));
+    go_on(Task { call, work: Box::pin(work), waker: Arc::new(Alarm(call)).into() });
 }
 
-fn go_on(call: u32, mut work: Work) {
-    TASKS.with_borrow_mut(|tasks| tasks.at_work = call);
-    let state = work.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-    // A task that has ended is dropped here, outside the borrow: its tickets go with it.
-    if state.is_pending() {
-        TASKS.with_borrow_mut(|tasks| tasks.waiting.push((call, work)));
+fn go_on(task: Task) {
+    let mut next = Some(task);
+    while let Some(mut task) = next {
+        TASKS.with_borrow_mut(|tasks| tasks.at_work = task.call);
+        let state = task.work.as_mut().poll(&mut Context::from_waker(&task.waker));
+        // A task that has ended is dropped here, outside the borrow: its tickets go with it.
+        if state.is_pending() {
+            TASKS.with_borrow_mut(|tasks| tasks.waiting.push(task));
+        }
+        next = woken();
     }
 }
 
-fn taken(call: u32) -> Option<Work> {
+/// A task that was woken, by another or by itself. One that has ended since is passed over.
+fn woken() -> Option<Task> {
+    loop {
+        let call = TASKS.with_borrow_mut(|tasks| tasks.woken.pop())?;
+        if let Some(task) = taken(call) {
+            return Some(task);
+        }
+    }
+}
+
+fn taken(call: u32) -> Option<Task> {
     TASKS.with_borrow_mut(|tasks| {
-        let at = tasks.waiting.iter().position(|(known, _)| *known == call)?;
-        Some(tasks.waiting.swap_remove(at).1)
+        let at = tasks.waiting.iter().position(|task| task.call == call)?;
+        Some(tasks.waiting.swap_remove(at))
     })
 }
 
@@ -75,8 +108,8 @@ pub(crate) fn settle(number: u32, outcome: Settled) {
         ticket.settled = Some(outcome);
         Some(ticket.call)
     });
-    if let Some((call, work)) = call.and_then(|call| Some((call, taken(call)?))) {
-        go_on(call, work);
+    if let Some(task) = call.and_then(taken) {
+        go_on(task);
     }
 }
 
