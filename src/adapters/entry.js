@@ -18,14 +18,15 @@ const [WHOLE, TOO_LONG, BROKE_OFF] = [0, 1, 2];
 
 // A line for the method, one for the URL, and one for each header, with a mark where it is there: it may be empty.
 function head(request) {
-  let lines = `${request.method}\n${request.url}`;
+  const { method, url, headers } = request;
+  let lines = `${method}\n${url}`;
   for (const name of READ) {
-    const value = request.headers.get(name);
+    const value = headers.get(name);
     lines += value === null ? "\n" : `\n=${value}`;
   }
-  if (request.url.includes("/hooks/")) {
+  if (url.includes("/hooks/")) {
     for (const name of SIGNED) {
-      const value = request.headers.get(name);
+      const value = headers.get(name);
       if (value !== null) lines += `\n${name}\n${value}`;
     }
   }
@@ -48,7 +49,7 @@ export default {
     let reading = WHOLE;
     if (request.body) {
       try {
-        body = await bounded(request.body, MOST_BYTES, DISCARDED);
+        body = await bounded(request, MOST_BYTES, DISCARDED);
         if (body === null) reading = TOO_LONG;
       } catch {
         reading = BROKE_OFF;
