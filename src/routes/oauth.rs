@@ -3,7 +3,7 @@
 use brevet_core::bearer::Bearer;
 use brevet_core::broker::{self, Fault, Issued, Ports, RequestError};
 use brevet_core::form::Form;
-use brevet_core::json::{List, Object};
+use brevet_core::json::{List, Object, to_text};
 use brevet_core::ledger::lease::AsAsked;
 use brevet_core::ledger::protocol::Refusal;
 use brevet_core::policy::{Account, Ask};
@@ -119,7 +119,7 @@ pub(super) fn exchange(inbound: &Inbound) -> Result<(Bearer, Task), Fault> {
     let body = Value::Object(body);
     let ask = Ask::from_json(&body).map_err(Fault::from)?;
     // A request is the same with a fresh token of the same job: the first may have run out meanwhile.
-    let once = inbound.once_of("oauth", body.to_string().as_bytes())?;
+    let once = inbound.once_of("oauth", to_text(&body).as_bytes())?;
     Ok((token, Task::Mint { ask: Box::new(ask), asked: AsAsked::default(), once }))
 }
 
