@@ -68,6 +68,9 @@ pub(crate) fn build(workshop: &Workshop) -> Result<(), Failure> {
     bindgen.arg("--experimental-reset-state-function");
     bindgen.arg("--out-name").arg("brevet").arg("--out-dir").arg(&fresh).arg(&linked);
     guard::run_quietly(&bindgen, BUILD_LIMIT)?;
+    let glue = fresh.join("brevet.js");
+    let written = std::fs::read_to_string(&glue).map_err(file("reading", &glue))?;
+    std::fs::write(&glue, each_module_once(&written)).map_err(file("writing", &glue))?;
     shrink(workshop, "brevet", &fresh.join("brevet_bg.wasm"))?;
     for (source, name) in SCRIPTS {
         let (from, to) = (place::root().join(source), fresh.join(name));
@@ -77,6 +80,30 @@ pub(crate) fn build(workshop: &Workshop) -> Result<(), Failure> {
     let build = place::root().join("build");
     place::remove_folder(&build)?;
     std::fs::rename(&fresh, &build).map_err(file("writing", &build))
+}
+
+/// wasm-bindgen imports a module once for each way in which Rust names it, and hands all of them over under the same key, of which
+/// bundlers warn. The later ones go, each with its key; whatever does not look exactly so stays as it is.
+fn each_module_once(script: &str) -> String {
+    let mut lines: Vec<&str> = script.lines().collect();
+    let imports: Vec<(&str, &str)> = script
+        .lines()
+        .filter_map(|line| line.trim_end_matches(';').strip_prefix("import * as ")?.split_once(" from "))
+        .collect();
+    for (at, (name, module)) in imports.iter().enumerate() {
+        let of_this =
+            |line: &str| line.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == *name);
+        let key = format!("{module}: {name},");
+        let used: Vec<&str> = lines.iter().copied().filter(|line| of_this(line)).collect();
+        let earlier = imports.iter().take(at).any(|(_, other)| other == module);
+        if let ([import, handed_over], true) = (used.as_slice(), earlier)
+            && import.starts_with("import * as ")
+            && handed_over.trim() == key
+        {
+            lines.retain(|line| !of_this(line));
+        }
+    }
+    lines.join("\n") + "\n"
 }
 
 /// Runs wasm-opt, or takes its result from last time when the input is the same: it takes 10 seconds.
@@ -126,4 +153,44 @@ pub(crate) fn task() -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TWICE: &str = "\
+import { log } from './glue.js';
+import * as import1 from \"./glue.js\"
+import * as import2 from \"./glue.js\"
+import * as import21 from \"./other.js\"
+function imports() {
+    return {
+        \"./brevet_bg.js\": import0,
+        \"./glue.js\": import1,
+        \"./glue.js\": import2,
+        \"./other.js\": import21,
+    };
+}
+";
+
+    #[test]
+    fn a_module_that_is_imported_twice_is_handed_over_once() {
+        let once = TWICE
+            .replace("import * as import2 from \"./glue.js\"\n", "")
+            .replace("        \"./glue.js\": import2,\n", "");
+        assert_eq!(each_module_once(TWICE), once);
+        assert_eq!(each_module_once(&once), once, "and then there is nothing to do");
+    }
+
+    #[test]
+    fn a_second_import_that_is_used_otherwise_stays() {
+        for other in [
+            TWICE.replace("\"./glue.js\": import2,", "\"./third.js\": import2,"),
+            TWICE.replace("    };", "        \"again\": import2,\n    };"),
+            TWICE.replace("        \"./glue.js\": import2,\n", ""),
+        ] {
+            assert_eq!(each_module_once(&other), other);
+        }
+    }
 }
