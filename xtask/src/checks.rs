@@ -26,7 +26,7 @@ const STEPS: [(&str, &str); 12] = [
     ("deny", "licences, bans and sources of the dependencies"),
     ("advisories", "known vulnerabilities of the dependencies"),
     ("build", "the Worker's release wasm"),
-    ("size", "everything uploaded is within the budget"),
+    ("size", "nothing uploaded is over the ceiling; the budget is told beside it"),
     ("worker", "black-box tests on real workerd"),
     ("action", "the GitHub Action as a runner runs it, on real workerd"),
     ("rollout", "this Worker with the objects of the build before, and the reverse, on real workerd"),

@@ -53,12 +53,12 @@ pub(crate) enum Failure {
         /// What is wrong with it.
         wrong: String,
     },
-    /// The upload is over its budget.
-    OverBudget {
+    /// The upload is larger than it may become.
+    OverCeiling {
         /// Gzipped bytes.
         size: u64,
-        /// The budget in bytes.
-        budget: u64,
+        /// The most bytes that it may have.
+        ceiling: u64,
     },
     /// A step of the walkthrough or of the test run did not end as it should.
     Step {
@@ -87,8 +87,13 @@ impl fmt::Display for Failure {
                 Ok(())
             }
             Self::Form { what, wrong } => write!(f, "{what}: {wrong}"),
-            Self::OverBudget { size, budget } => {
-                write!(f, "everything uploaded is {size} bytes gzipped, over the budget of {budget}")
+            Self::OverCeiling { size, ceiling } => {
+                write!(
+                    f,
+                    "everything uploaded is {size} bytes gzipped, {} over the ceiling of {ceiling}: make it smaller, or raise CEILING in \
+                     xtask/src/size.rs and say why in the commit",
+                    size.saturating_sub(*ceiling)
+                )
             }
             Self::Step { step, seen } => write!(f, "{step}: {seen}"),
         }

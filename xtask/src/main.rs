@@ -46,7 +46,7 @@ cargo xtask TASK
                                CLOUDFLARE_ACCOUNT_ID come from the environment or .dev.vars; the token is never printed
   fake    the stand-in alone: --port N [--host 127.0.0.1]
   build   the Worker's release wasm and JavaScript, in build/
-  size    what a deployment uploads, against the budget
+  size    what a deployment uploads, against ceiling and budget
   test    everything that CI runs; --only STEP (repeatable) for some of it
   soak    random work, faults and restarts on workerd, then books and Cloudflare are compared: --minutes N (10) [--seed S]
   bench   what Brevet costs beside what one would write instead, on workerd: bench/results.md

@@ -67,10 +67,6 @@ dependencies = [
 [[package]]
 name = "wasm-bindgen-macro"
 version = "0.2.129"
-
-[[package]]
-name = "worker"
-version = "0.8.7"
 "#;
 
     #[test]
@@ -84,7 +80,7 @@ version = "0.8.7"
     fn refuses_an_absent_and_an_ambiguous_crate() {
         let absent = LOCK.replace("name = \"wasm-bindgen\"", "name = \"other\"");
         assert!(matches!(Pins::from_lock_file(&absent), Err(Failure::Form { .. })));
-        let twice = format!("{LOCK}\n[[package]]\nname = \"worker\"\nversion = \"0.7.0\"\n");
+        let twice = format!("{LOCK}\n[[package]]\nname = \"wasm-bindgen\"\nversion = \"0.2.129\"\n");
         assert!(matches!(Pins::from_lock_file(&twice), Err(Failure::Form { .. })));
     }
 

@@ -57,8 +57,8 @@ impl Upload {
     }
 
     /// # Errors
-    /// When it is over the budget, or when there is nothing to measure.
-    pub(crate) fn check(&self, budget: u64) -> Result<(), Failure> {
+    /// When it is over the ceiling, or when there is nothing to measure.
+    pub(crate) fn check(&self, ceiling: u64) -> Result<(), Failure> {
         let has =
             |ending: &str| self.modules.iter().any(|module| module.name.ends_with(ending) && module.raw > 0);
         if !(has(".wasm") && has(".js")) {
@@ -68,7 +68,7 @@ impl Upload {
             });
         }
         let size = self.total();
-        if size > budget { Err(Failure::OverBudget { size, budget }) } else { Ok(()) }
+        if size > ceiling { Err(Failure::OverCeiling { size, ceiling }) } else { Ok(()) }
     }
 }
 
@@ -128,13 +128,13 @@ fn gzipped(bytes: &[u8]) -> std::io::Result<u64> {
 /// The `size` task: measures what is in `build/`.
 ///
 /// # Errors
-/// When it is over the budget.
+/// When it is over the ceiling.
 pub(crate) fn task() -> Result<(), Failure> {
     let workshop = Workshop::open()?;
     check(&workshop)
 }
 
-/// Prints the sizes and compares them with the budget.
+/// Prints the sizes and compares them with ceiling and budget.
 pub(crate) fn check(workshop: &Workshop) -> Result<(), Failure> {
     let upload = measure(workshop)?;
     for text in upload.table() {
@@ -167,10 +167,12 @@ mod tests {
     }
 
     #[test]
-    fn refuses_an_upload_one_byte_over_the_budget() {
+    fn refuses_an_upload_one_byte_over_the_ceiling() {
         let module = |name: &str, gzipped| Module { name: name.to_owned(), raw: 1, gzipped };
         let upload = Upload { modules: vec![module("index.js", 20), module("x.wasm", 81)] };
-        assert!(matches!(upload.check(100), Err(Failure::OverBudget { size: 101, budget: 100 })));
+        let refused = upload.check(100).unwrap_err();
+        assert!(matches!(refused, Failure::OverCeiling { size: 101, ceiling: 100 }));
+        assert!(refused.to_string().contains("1 over the ceiling of 100"), "{refused}");
         upload.check(101).unwrap();
     }
 
