@@ -173,11 +173,11 @@ fn answers(workshop: &Workshop, api: &str) -> bool {
 fn go_on(url: &str, api: &str, operator: Option<&str>, params: &Value) {
     let auth = "-H \"Authorization: Bearer $BREVET_OPERATOR_SECRET\"";
     say::line("\nGo on with:");
+    // In one line: what a guide's lines take from here is pasted at once.
+    let addresses = format!("  export BREVET_URL={url} CLOUDFLARE_API={api}");
     match operator {
-        Some(secret) => say::line(&format!("  export BREVET_URL={url} BREVET_OPERATOR_SECRET={secret}")),
-        None => {
-            say::line(&format!("  export BREVET_URL={url}   # and BREVET_OPERATOR_SECRET, as you set it"))
-        }
+        Some(secret) => say::line(&format!("{addresses} BREVET_OPERATOR_SECRET={secret}")),
+        None => say::line(&format!("{addresses}   # and BREVET_OPERATOR_SECRET, as you set it")),
     }
     for text in [
         format!("  curl -s $BREVET_URL/v1/templates {auth}"),
@@ -186,7 +186,7 @@ fn go_on(url: &str, api: &str, operator: Option<&str>, params: &Value) {
             json!({ "template": "zone-read", "params": params, "ttl": "10m" })
         ),
         format!("  curl -s $BREVET_URL/v1/leases {auth}"),
-        format!("  curl -s {api}/zones -H \"Authorization: Bearer <the value>\""),
+        "  curl -s $CLOUDFLARE_API/zones -H \"Authorization: Bearer <the value>\"".to_owned(),
         "  cargo brevet --help".to_owned(),
         "Ctrl-C ends everything.".to_owned(),
     ] {
