@@ -138,7 +138,7 @@ pub enum AuthError {
         /// The address.
         address: Option<IpAddr>,
     },
-    /// A workload's identity; this version knows no issuers.
+    /// A workload's identity, which its issuer's keys check, where a secret is compared: as long as there are no rules, for one.
     Workload,
     /// A Cloudflare token is no credential of Brevet.
     CloudflareToken,
@@ -160,7 +160,7 @@ impl fmt::Display for AuthError {
             Self::Address { client, address: None } => {
                 write!(f, "client {client} may call from some addresses only, and this call's is not known")
             }
-            Self::Workload => f.write_str("identities of workloads are not taken yet"),
+            Self::Workload => f.write_str("a workload's identity is no secret of a client or an operator"),
             Self::CloudflareToken => f.write_str("a Cloudflare token is no credential of Brevet"),
             Self::Unknown => f.write_str("the credential has no known form and is not the root operator's"),
         }

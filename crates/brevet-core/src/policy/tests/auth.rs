@@ -185,7 +185,7 @@ fn the_log_learns_why_and_no_secret() {
             AuthError::Address { client: "ci".to_owned(), address: None },
             "client ci may call from some addresses only, and this call's is not known",
         ),
-        (AuthError::Workload, "identities of workloads are not taken yet"),
+        (AuthError::Workload, "a workload's identity is no secret of a client or an operator"),
         (AuthError::CloudflareToken, "a Cloudflare token is no credential of Brevet"),
         (AuthError::Unknown, "the credential has no known form and is not the root operator's"),
     ];
