@@ -187,7 +187,7 @@ impl ToJson for Value {
         match self {
             Self::Null => text.push_str("null"),
             Self::Bool(truth) => truth.write(text),
-            Self::Number(number) => text.push_str(number_text(number).as_deref().unwrap_or("null")),
+            Self::Number(number) => text.push_str(&number.to_string()),
             Self::String(value) => write_text(value, text),
             Self::Array(items) => items.write(text),
             Self::Object(members) => {
@@ -206,8 +206,7 @@ impl ToJson for Value {
     }
 }
 
-/// A whole number as text; none for a fraction. Nothing that Brevet keeps, passes on or compares has fractions,
-/// and a library's writer of them brings nine kilobytes of tables into the Worker.
+/// A whole number as text; none for a fraction, which compares with nothing.
 pub(crate) fn number_text(number: &Number) -> Option<String> {
     let signed = number.as_i64().map(|number| number.to_string());
     signed.or_else(|| number.as_u64().map(|number| number.to_string()))
