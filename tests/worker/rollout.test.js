@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 
+import { startIssuer } from "./harness/issuer.js";
 import { build } from "./harness/places.js";
 import { open } from "./harness/stage.js";
 import { MAIN } from "./harness/stand_in.js";
@@ -66,6 +67,24 @@ describe("while a build is rolled out", { skip }, () => {
     it("says of what only the new one can that it is being rolled out", async () => {
       const answer = await stage.ask("POST", "/v1/ledgers/main/rebuild", { as: "root" });
       assert.deepEqual([answer.status, answer.json.type], [503, "urn:brevet:problem:rolling-out"], answer.text);
+      for (const path of ["/v1/hooks", "/v1/deliveries?account=main"]) {
+        const listed = await stage.ask("GET", path, { as: "root" });
+        assert.deepEqual([listed.status, listed.json.type], [503, "urn:brevet:problem:rolling-out"], `${path} ${listed.text}`);
+      }
+    });
+    it("makes no token for a workload, whose identity the old book could not use up", async () => {
+      const issuer = await startIssuer();
+      const rules = structuredClone(stage.rules);
+      rules.issuer.lab = { url: issuer.url };
+      rules.grant["lab-purge"] = {
+        from: { issuer: "lab" }, when: [{ repository_id: "7" }], allow: [{ template: "cache-purge", zone: ["example.com"] }],
+      };
+      const pushed = await stage.push(rules);
+      assert.equal(pushed.status, 200, pushed.text);
+      const token = issuer.token({ sub: "job", aud: stage.rules.brevet.url, repository_id: "7" });
+      const { result, calls } = await stage.upstream(() => stage.ask("POST", "/v1/tokens", { token, body: { template: "cache-purge" } }));
+      assert.deepEqual([result.status, result.json.type], [503, "urn:brevet:problem:rolling-out"], result.text);
+      assert.deepEqual(calls.filter(({ method }) => method === "POST"), []);
     });
   });
 

@@ -8,7 +8,7 @@ use crate::broker::identity;
 use crate::broker::in_force::{self, InForce};
 use crate::broker::ports::{Ports, Visitor};
 use crate::cloudflare::{Allowance, FailureKind, TokenOwner};
-use crate::ledger::protocol::{Answer, Operation, PROTOCOL, Refusal, Request};
+use crate::ledger::protocol::{Answer, ONE_USE_PROTOCOL, Operation, PROTOCOL, Refusal, Request};
 use crate::oidc::SignedJwt;
 use crate::policy::{Caller, Presented};
 use crate::rulebook::RulesMark;
@@ -108,8 +108,9 @@ impl Session {
         operation: Operation,
     ) -> Result<Said, Fault> {
         let creates = matches!(operation, Operation::Create { .. });
+        let uses_up = matches!(operation, Operation::Create { one_use: Some(_), .. });
         let request = Request {
-            protocol: PROTOCOL,
+            protocol: if uses_up { ONE_USE_PROTOCOL } else { PROTOCOL },
             rules: self.in_force.mark.clone(),
             owner: self.owner(),
             by: Some(self.caller.owner()),

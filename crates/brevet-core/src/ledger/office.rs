@@ -31,7 +31,7 @@ use crate::ledger::due::Errand;
 use crate::ledger::journal::{Entry, Head, Kept};
 use crate::ledger::lease::{End, Lease};
 use crate::ledger::name::Pepper;
-use crate::ledger::protocol::{Answer, Operation, PROTOCOL, Refusal, Request};
+use crate::ledger::protocol::{Answer, ONE_USE_PROTOCOL, Operation, PROTOCOL, Refusal, Request};
 use crate::ledger::sql::{Sql, SqlError};
 use crate::rulebook::RulesMark;
 use crate::secret::Secret;
@@ -283,7 +283,7 @@ impl<S: Sql, C: Cloudflare, K: Clock> Office<S, C, K> {
 
     /// Answers one request.
     pub async fn serve(&self, request: Request) -> Answer {
-        if request.protocol != PROTOCOL {
+        if !matches!(request.protocol, PROTOCOL | ONE_USE_PROTOCOL) {
             return Answer::Refused(Refusal::Protocol);
         }
         let answer = match self.differing_rules(&request) {

@@ -22,6 +22,10 @@ use crate::time::Timestamp;
 /// The protocol this build speaks.
 pub const PROTOCOL: u16 = 1;
 
+/// The protocol of a create that uses a credential up. An object that knows the other one alone would pass over the member that says so,
+/// and one stolen credential would make tokens as long as a build is rolled out: so it has to refuse.
+pub const ONE_USE_PROTOCOL: u16 = 2;
+
 /// A question to a ledger.
 #[derive(Clone, Debug)]
 pub struct Request {

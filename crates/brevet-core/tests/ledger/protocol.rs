@@ -5,7 +5,7 @@ use brevet_core::ledger::book::{After, Filter, LeaseKey, Page};
 use brevet_core::ledger::delivery::DeliveryState;
 use brevet_core::ledger::lease::State;
 use brevet_core::ledger::protocol::{
-    Answer, Change, Operation, PROTOCOL, ParentHealth, Refusal, Request, ShownOnce,
+    Answer, Change, ONE_USE_PROTOCOL, Operation, ParentHealth, Refusal, Request, ShownOnce,
 };
 use brevet_core::rulebook::RulesMark;
 
@@ -16,7 +16,7 @@ const OWNER: &str = "client:edge-purger";
 #[test]
 fn refuses_another_protocol_before_anything_else() {
     let bench = Bench::new();
-    for protocol in [0, PROTOCOL + 1, u16::MAX] {
+    for protocol in [0, ONE_USE_PROTOCOL + 1, u16::MAX] {
         let mut request = bench.request(Some(OWNER), bench.create(1, OWNER));
         request.protocol = protocol;
         let answer = pollster::block_on(bench.office.serve(request));
