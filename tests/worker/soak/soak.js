@@ -1,6 +1,7 @@
 // Random work on a running installation, with faults at Cloudflare, hands of others on its tokens, and a
 // Worker that is killed again and again. At the end another program, which knows nothing of how a ledger
 // works, compares the books with what is at Cloudflare. `cargo xtask soak` runs it.
+// Webhooks, identity tokens and endpoints of events are not part of it; suites/hooks.js and suites/events.js kill the Worker themselves.
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -238,6 +239,8 @@ await Promise.all([...Array.from({ length: WORKERS }, () => work(end)), disturb(
 // Peace: what is open is settled.
 const settled = Date.now() + SETTLES_MS;
 let open_ = [];
+// What the last of these wishes were answered.
+const why = new Map();
 for (;;) {
   open_ = [];
   for (const word of ["pending", "revoking", "stuck"]) {
@@ -245,7 +248,12 @@ for (;;) {
     open_.push(...leases);
   }
   if (!open_.length || Date.now() > settled) break;
-  for (const { id } of open_.slice(0, 50)) await ask("root", "DELETE", `/v1/leases/${id}`);
+  why.clear();
+  for (const { id } of open_.slice(0, 50)) {
+    const { status, json } = await ask("root", "DELETE", `/v1/leases/${id}`);
+    const word = `${status} ${json?.type?.split(":").at(-1) ?? json?.state ?? ""}`;
+    why.set(word, (why.get(word) ?? 0) + 1);
+  }
   await wait(2_000);
 }
 await wait(5_000);
@@ -265,7 +273,7 @@ const table = (title, map) => {
 };
 table("operations", done);
 table("faults", injected);
-console.log(`open at the end: ${open_.length}`);
+console.log(`open at the end: ${open_.length} ${JSON.stringify(Object.fromEntries(open_.length ? why : []))}`);
 console.log(compared.stdout.trim());
 if (compared.stderr) console.error(compared.stderr);
 
