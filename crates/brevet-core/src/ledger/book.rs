@@ -1,6 +1,8 @@
 //! The book itself: what is written and read in the object's database. Nothing here waits, so that
 //! the statements of one call stand together or not at all.
 
+use std::cell::Cell;
+
 use crate::id::{LeaseId, TokenId};
 use crate::json::{from_text, record, to_text, variants};
 use crate::ledger::lease::{End, Lease, State};
@@ -84,6 +86,9 @@ variants!(LeaseKey {
 #[derive(Debug)]
 pub struct Book<S> {
     sql: S,
+    /// No live lease ends before this moment, in seconds since 1970: all writing of leases goes through here.
+    /// 0 where that is not known.
+    ends: Cell<i64>,
 }
 
 impl<S: Sql> Book<S> {
@@ -93,7 +98,7 @@ impl<S: Sql> Book<S> {
     /// The database's.
     pub fn open(sql: S) -> Result<Self, SqlError> {
         migrate(&sql, STEPS)?;
-        Ok(Self { sql })
+        Ok(Self { sql, ends: Cell::new(0) })
     }
 
     pub(super) fn sql(&self) -> &S {
@@ -105,23 +110,26 @@ impl<S: Sql> Book<S> {
     /// # Errors
     /// The database's, among them that of a lease id that is taken.
     pub fn insert(&self, lease: &Lease) -> Result<(), SqlError> {
+        self.note_end(lease);
         let mut bound = Columns::of(lease).0.to_vec();
         bound.extend([SqlValue::Text(to_text(lease)), lease.id.as_str().into()]);
         self.sql
             .run(
-                "INSERT INTO lease (token_id, owner, grant_name, template, run, state, created, issued_on, expires_on, revision, body, id)
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO lease (token_id, owner, grant_name, template, run, state, live, created, issued_on, expires_on, revision, body, id)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 &bound,
             )
             .map(drop)
     }
 
     /// Writes a lease over itself, with a later revision. `before` is what stood in the row: each index entry
-    /// that is written is paid for, so only columns that changed are set.
+    /// that is written is paid for, so only columns that changed are set. Where the lease must be `unmoved`,
+    /// one of another revision stays as it is. Tells whether it was written.
     ///
     /// # Errors
     /// The database's, among them its refusal of a step back: see [`STEPS`].
-    pub fn replace(&self, before: &Columns, lease: &Lease) -> Result<(), SqlError> {
+    pub fn replace(&self, before: &Columns, lease: &Lease, unmoved: bool) -> Result<bool, SqlError> {
+        self.note_end(lease);
         let mut statement = String::from("UPDATE lease SET body = ?");
         let mut bound = vec![SqlValue::Text(to_text(lease))];
         let after = Columns::of(lease).0;
@@ -135,7 +143,18 @@ impl<S: Sql> Book<S> {
         }
         statement.push_str(" WHERE id = ?");
         bound.push(lease.id.as_str().into());
-        self.sql.run(&statement, &bound).map(drop)
+        if unmoved {
+            statement.push_str(" AND revision = ?");
+            bound.extend(before.0.last().cloned());
+        }
+        statement.push_str(" RETURNING 1");
+        Ok(!self.sql.run(&statement, &bound)?.is_empty())
+    }
+
+    fn note_end(&self, lease: &Lease) {
+        if lease.state != State::Ended {
+            self.ends.set(self.ends.get().min(lease.expires_on.unix()));
+        }
     }
 
     /// The lease of this id or of the token with this id.
@@ -163,18 +182,27 @@ impl<S: Sql> Book<S> {
     /// # Errors
     /// The database's.
     pub fn settle_expired(&self, now: Timestamp) -> Result<Vec<Lease>, SqlError> {
+        if now.unix() < self.ends.get() {
+            return Ok(Vec::new());
+        }
+        self.ends.set(0);
         let rows = self
             .sql
-            .run("SELECT body FROM lease WHERE state <> 'ended' AND expires_on <= ?", &[now.unix().into()])?;
+            .run("SELECT body FROM lease WHERE live IS NOT NULL AND expires_on <= ?", &[now.unix().into()])?;
         let mut settled = Vec::new();
         for mut lease in rows.iter().filter_map(|row| lease_of(row).ok()) {
             let before = Columns::of(&lease);
             let end = if lease.token_id.is_none() { End::NeverCreated } else { End::Expired };
             lease.finish(end, lease.expires_on);
             lease.revision = lease.revision.saturating_add(1);
-            self.replace(&before, &lease)?;
+            self.replace(&before, &lease, false)?;
             settled.push(lease);
         }
+        let first = self.sql.run("SELECT min(expires_on) FROM lease WHERE live IS NOT NULL", &[])?;
+        self.ends.set(match first.first().and_then(|row| row.first()) {
+            Some(SqlValue::Integer(end)) => *end,
+            _ => i64::MAX,
+        });
         Ok(settled)
     }
 
@@ -183,15 +211,21 @@ impl<S: Sql> Book<S> {
     /// # Errors
     /// The database's.
     pub fn list(&self, filter: &Filter, after: Option<After>, limit: u32) -> Result<Vec<Lease>, SqlError> {
-        let mut statement = String::from("SELECT body FROM lease WHERE 1");
+        // What orders them is in an index; their bodies are read of one page only.
+        let mut statement = String::from("SELECT body FROM lease WHERE id IN (SELECT id FROM lease WHERE 1");
         let mut bound = Vec::new();
         let mut add = |condition: &str, values: Vec<SqlValue>| {
             statement.push_str(" AND ");
             statement.push_str(condition);
             bound.extend(values);
         };
+        // Those that live are few, whoever's they are.
+        let lives = filter.state.is_some_and(|state| state != State::Ended);
+        if lives {
+            add("live IS NOT NULL", Vec::new());
+        }
         if let Some(owner) = &filter.owner {
-            add("owner = ?", vec![owner.as_str().into()]);
+            add(if lives { "+owner = ?" } else { "owner = ?" }, vec![owner.as_str().into()]);
         }
         if let Some(grant) = &filter.grant {
             add("grant_name = ?", vec![grant.as_str().into()]);
@@ -211,7 +245,7 @@ impl<S: Sql> Book<S> {
         if let Some(After { created, id }) = after {
             add("(created, id) < (?, ?)", vec![created.unix().into(), id.as_str().into()]);
         }
-        statement.push_str(" ORDER BY created DESC, id DESC LIMIT ?");
+        statement.push_str(" ORDER BY created DESC, id DESC LIMIT ?) ORDER BY created DESC, id DESC");
         bound.push(limit.min(MOST_LISTED).into());
         self.sql.run(&statement, &bound)?.iter().map(lease_of).collect()
     }
@@ -223,15 +257,16 @@ impl<S: Sql> Book<S> {
     /// The database's.
     pub fn page(&self, page: &Page) -> Result<(Vec<Lease>, u32), SqlError> {
         // An expired token stays in Cloudflare's list for a while; a deleted one does not.
-        let mut condition = String::from(" FROM lease WHERE token_id IS NOT NULL AND ");
+        // The `+` keeps SQLite from going through all tokens, or all of an owner's, that ever were.
+        let mut condition = String::from(" FROM lease WHERE +token_id IS NOT NULL AND ");
         condition.push_str(if page.include_expired {
-            "(state <> 'ended' OR json_extract(body, '$.end') = 'expired')"
+            "(live IS NOT NULL OR json_extract(body, '$.end') = 'expired')"
         } else {
-            "state <> 'ended'"
+            "live IS NOT NULL"
         });
         let mut bound = Vec::new();
         if let Some(owner) = &page.owner {
-            condition.push_str(" AND owner = ?");
+            condition.push_str(if page.include_expired { " AND owner = ?" } else { " AND +owner = ?" });
             bound.push(owner.as_str().into());
         }
         let counted = self.sql.run(&format!("SELECT count(*){condition}"), &bound)?;
@@ -256,7 +291,7 @@ impl<S: Sql> Book<S> {
     /// The database's.
     pub fn live_of(&self, grants: &[String], owners: &[String], limit: u32) -> Result<Vec<Lease>, SqlError> {
         // A statement takes at most a hundred bound values, and there may be more names than that.
-        let mut statement = String::from("SELECT body FROM lease WHERE state <> 'ended'");
+        let mut statement = String::from("SELECT body FROM lease WHERE live IS NOT NULL");
         let mut bound = Vec::new();
         if !(grants.is_empty() && owners.is_empty()) {
             statement.push_str(
@@ -347,13 +382,14 @@ impl<S: Sql> Book<S> {
 }
 
 /// The columns of [`Columns`], as the table names them.
-const COLUMNS: [&str; 10] = [
+const COLUMNS: [&str; 11] = [
     "token_id",
     "owner",
     "grant_name",
     "template",
     "run",
     "state",
+    "live",
     "created",
     "issued_on",
     "expires_on",
@@ -362,7 +398,7 @@ const COLUMNS: [&str; 10] = [
 
 /// What of a lease is searched for.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Columns([SqlValue; 10]);
+pub struct Columns([SqlValue; 11]);
 
 impl Columns {
     /// Those of this lease.
@@ -374,6 +410,7 @@ impl Columns {
             SqlValue::text(lease.template.as_deref()),
             SqlValue::text(lease.run.as_deref()),
             lease.state.as_str().into(),
+            SqlValue::integer((lease.state != State::Ended).then_some(1)),
             lease.created.unix().into(),
             SqlValue::integer(lease.issued_on.map(Timestamp::unix)),
             lease.expires_on.unix().into(),

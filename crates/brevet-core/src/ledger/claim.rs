@@ -68,12 +68,11 @@ impl<S: Sql> Book<S> {
         Ok(Some(Claimed { body: body.clone(), lease, replays }))
     }
 
-    /// Writes down which lease a key makes. What is too old goes.
+    /// Writes down which lease a key makes, in place of what is forgotten.
     ///
     /// # Errors
     /// The database's.
     pub fn claim(&self, claim: &Claim, lease: LeaseId, now: Timestamp) -> Result<(), SqlError> {
-        self.sql().run("DELETE FROM claim WHERE at <= ?", &[forgotten(now)])?;
         self.sql()
             .run(
                 "INSERT OR REPLACE INTO claim (key, body, lease, replays, at) VALUES (?, ?, ?, 0, ?)",
@@ -92,20 +91,28 @@ impl<S: Sql> Book<S> {
     ///
     /// # Errors
     /// The database's.
-    pub fn use_up(&self, once: &OneUse, claim: Option<&str>, now: Timestamp) -> Result<bool, SqlError> {
-        self.sql().run("DELETE FROM used WHERE until < ?", &[now.unix().into()])?;
-        let rows = self.sql().run("SELECT claim FROM used WHERE key = ?", &[once.key.as_str().into()])?;
-        match rows.first().map(Vec::as_slice) {
-            None => self
-                .sql()
-                .run(
-                    "INSERT INTO used (key, until, claim) VALUES (?, ?, ?)",
-                    &[once.key.as_str().into(), once.until.unix().into(), SqlValue::text(claim)],
-                )
-                .map(|_| true),
-            Some([SqlValue::Text(same)]) => Ok(claim == Some(same)),
-            Some(_) => Ok(false),
+    pub fn use_up(&self, once: &OneUse, claim: Option<&str>) -> Result<bool, SqlError> {
+        let key = || SqlValue::from(once.key.as_str());
+        let written = self.sql().run(
+            "INSERT INTO used (key, until, claim) VALUES (?, ?, ?) ON CONFLICT (key) DO NOTHING RETURNING 1",
+            &[key(), once.until.unix().into(), SqlValue::text(claim)],
+        )?;
+        if !written.is_empty() {
+            return Ok(true);
         }
+        let rows = self.sql().run("SELECT claim FROM used WHERE key = ?", &[key()])?;
+        let before = rows.first().and_then(|row| row.first());
+        Ok(matches!(before, Some(SqlValue::Text(same)) if claim == Some(same)))
+    }
+
+    /// Lets go of claims that are too old, and of credentials that are no longer good anyway. The cron does
+    /// this: it reads all of them.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn forget_claims(&self, now: Timestamp) -> Result<(), SqlError> {
+        self.sql().run("DELETE FROM used WHERE until < ?", &[now.unix().into()])?;
+        self.sql().run("DELETE FROM claim WHERE at <= ?", &[forgotten(now)]).map(drop)
     }
 
     /// Counts an answer with a value.

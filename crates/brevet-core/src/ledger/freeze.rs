@@ -156,24 +156,33 @@ impl<S: Sql> Book<S> {
         rows.iter().map(freeze_of).collect()
     }
 
-    /// The freeze that holds a lease, the longest of them.
+    /// Whether a lease of this id is in the book already, and the freeze that holds it, the longest of
+    /// them: a create asks for both.
     ///
     /// # Errors
     /// The database's.
-    pub fn frozen(&self, lease: &Lease, now: Timestamp) -> Result<Option<Freeze>, SqlError> {
+    pub fn frozen(&self, lease: &Lease, now: Timestamp) -> Result<(bool, Option<Freeze>), SqlError> {
         let rows = self.sql().run(
-            "SELECT body FROM freeze WHERE (until IS NULL OR until > ?)
-             AND (kind = 'all' OR (kind = 'owner' AND value = ?) OR (kind = 'grant' AND value = ?)
-                  OR (kind = 'template' AND value = ?))
-             ORDER BY until IS NOT NULL, until DESC LIMIT 1",
+            "SELECT EXISTS (SELECT 1 FROM lease WHERE id = ?),
+                 (SELECT body FROM freeze WHERE (until IS NULL OR until > ?)
+                  AND (kind = 'all' OR (kind = 'owner' AND value = ?) OR (kind = 'grant' AND value = ?)
+                       OR (kind = 'template' AND value = ?))
+                  ORDER BY until IS NOT NULL, until DESC LIMIT 1)",
             &[
+                lease.id.as_str().into(),
                 now.unix().into(),
                 lease.owner.as_str().into(),
                 SqlValue::text(lease.grant.as_deref()),
                 SqlValue::text(lease.template.as_deref()),
             ],
         )?;
-        rows.first().map(freeze_of).transpose()
+        match rows.first().map(Vec::as_slice) {
+            Some([SqlValue::Integer(known), SqlValue::Null]) => Ok((*known != 0, None)),
+            Some([SqlValue::Integer(known), SqlValue::Text(body)]) => {
+                Ok((*known != 0, Some(from_text(body).ok_or(SqlError::Row("freeze"))?)))
+            }
+            _ => Err(SqlError::Row("freeze")),
+        }
     }
 
     /// The leases of a selection that have not ended.
@@ -183,7 +192,7 @@ impl<S: Sql> Book<S> {
     pub fn selected(&self, selection: &Selection) -> Result<Vec<LeaseId>, SqlError> {
         let condition = selection.by.condition();
         let statement =
-            format!("SELECT id FROM lease WHERE state <> 'ended' AND {condition} ORDER BY created, id");
+            format!("SELECT id FROM lease WHERE live IS NOT NULL AND {condition} ORDER BY created, id");
         let rows = self.sql().run(&statement, &[selection.value.as_str().into()])?;
         rows.iter().map(|row| id_of(row.first())).collect()
     }

@@ -10,7 +10,14 @@
 /// The trigger holds what no interleaving may break, whatever the code above it believes: an ended
 /// lease never lives again, every change counts the revision up, so that a write on a stale copy is
 /// refused, and a lease keeps its owner and its token.
-pub const STEPS: &[&[&str]] = &[LEASES, DUE, SWITCH, CLAIMS, JOURNAL, USED, RECEIPTS, ENDPOINTS];
+pub const STEPS: &[&[&str]] = &[LEASES, DUE, SWITCH, CLAIMS, JOURNAL, USED, RECEIPTS, ENDPOINTS, LEAN];
+
+const LEASE_GOES_FORWARD: &str = "CREATE TRIGGER IF NOT EXISTS lease_goes_forward BEFORE UPDATE ON lease
+     WHEN NEW.revision <= OLD.revision
+        OR (OLD.state = 'ended' AND NEW.state <> 'ended')
+        OR NEW.owner <> OLD.owner
+        OR (OLD.token_id IS NOT NULL AND NEW.token_id IS NOT OLD.token_id)
+     BEGIN SELECT RAISE(ABORT, 'a lease only goes forward'); END";
 
 const LEASES: &[&str] = &[
     "CREATE TABLE IF NOT EXISTS lease (
@@ -30,12 +37,7 @@ const LEASES: &[&str] = &[
     "CREATE INDEX IF NOT EXISTS lease_by_creation ON lease (created, id)",
     "CREATE INDEX IF NOT EXISTS lease_by_owner ON lease (owner, issued_on, id)",
     "CREATE INDEX IF NOT EXISTS lease_live ON lease (expires_on) WHERE state <> 'ended'",
-    "CREATE TRIGGER IF NOT EXISTS lease_goes_forward BEFORE UPDATE ON lease
-     WHEN NEW.revision <= OLD.revision
-        OR (OLD.state = 'ended' AND NEW.state <> 'ended')
-        OR NEW.owner <> OLD.owner
-        OR (OLD.token_id IS NOT NULL AND NEW.token_id IS NOT OLD.token_id)
-     BEGIN SELECT RAISE(ABORT, 'a lease only goes forward'); END",
+    LEASE_GOES_FORWARD,
     "CREATE TABLE IF NOT EXISTS rules (
         only INTEGER PRIMARY KEY CHECK (only = 1),
         version INTEGER NOT NULL,
@@ -127,6 +129,60 @@ const ENDPOINTS: &[&str] = &[
         PRIMARY KEY (endpoint, seq)
     ) WITHOUT ROWID",
     "CREATE INDEX IF NOT EXISTS delivery_by_time ON delivery (endpoint, state, at)",
+];
+
+/// An index entry costs as much as a row each time it is written, and a row that is read a thousandth of
+/// that. So an index stays where a call that comes often, or a caller at will, would else read what grows
+/// with the years:
+/// - `lease_live` has what expires next, what counts against the quota and what the kill switch finds, 500
+///   at most. It goes by a column of its own, for SQLite writes an entry again whenever a column of its
+///   condition is set: a lease that goes from state to state alive leaves this one alone.
+/// - `lease_by_token` has no entry of a lease that has no token yet.
+/// - `lease_by_owner` gives a caller its own list in order. An operator's list of all goes through this
+///   index, which is small, as through a table.
+///
+/// Errands are as many as there are live leases, and only an alarm looks for them by time; used credentials
+/// and claims are let go by the cron; and no statement reads the journal, or receipts, but by number.
+const LEAN: &[&str] = &[
+    "DROP INDEX IF EXISTS due_by_time",
+    "DROP INDEX IF EXISTS used_by_time",
+    "DROP INDEX IF EXISTS claim_by_time",
+    "DROP INDEX IF EXISTS journal_by_owner",
+    "DROP INDEX IF EXISTS journal_by_lease",
+    "DROP INDEX IF EXISTS receipt_by_hook",
+    // The old constraint on the token goes only with its table. Wherever this breaks off, what is copied
+    // stays and what is not is copied: a table that is gone already is there again, empty.
+    "CREATE TABLE IF NOT EXISTS lease (
+        id TEXT PRIMARY KEY, token_id TEXT, owner TEXT NOT NULL, grant_name TEXT, template TEXT, run TEXT,
+        state TEXT NOT NULL, created INTEGER NOT NULL, issued_on INTEGER, expires_on INTEGER NOT NULL,
+        revision INTEGER NOT NULL, body TEXT NOT NULL
+    ) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS lease_next (
+        id TEXT PRIMARY KEY,
+        token_id TEXT,
+        owner TEXT NOT NULL,
+        grant_name TEXT,
+        template TEXT,
+        run TEXT,
+        state TEXT NOT NULL,
+        live INTEGER,
+        created INTEGER NOT NULL,
+        issued_on INTEGER,
+        expires_on INTEGER NOT NULL,
+        revision INTEGER NOT NULL,
+        body TEXT NOT NULL,
+        CHECK ((live IS NULL) = (state = 'ended'))
+    ) WITHOUT ROWID",
+    "INSERT INTO lease_next
+     SELECT id, token_id, owner, grant_name, template, run, state, iif(state = 'ended', NULL, 1), created,
+         issued_on, expires_on, revision, body
+     FROM lease WHERE id NOT IN (SELECT id FROM lease_next)",
+    "DROP TABLE lease",
+    "ALTER TABLE lease_next RENAME TO lease",
+    "CREATE UNIQUE INDEX IF NOT EXISTS lease_by_token ON lease (token_id) WHERE token_id IS NOT NULL",
+    "CREATE INDEX IF NOT EXISTS lease_by_owner ON lease (owner, created, id)",
+    "CREATE INDEX IF NOT EXISTS lease_live ON lease (expires_on) WHERE live IS NOT NULL",
+    LEASE_GOES_FORWARD,
 ];
 
 /// Entries are never changed: the triggers hold that against a defect of ours. Whoever can alter the

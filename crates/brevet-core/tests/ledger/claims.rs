@@ -1,11 +1,11 @@
 //! Requests that are sent again with their idempotency key.
 
 use brevet_core::cloudflare::FailureKind;
-use brevet_core::ledger::claim::{Claim, OneUse};
+use brevet_core::ledger::claim::{Claim, OneUse, REMEMBERED};
 use brevet_core::ledger::lease::{End, State};
 use brevet_core::ledger::protocol::{Answer, Operation, Refusal};
 
-use crate::support::{Bench, Script, Stage, Verb, lease_id};
+use crate::support::{Bench, Script, Stage, Verb, lease_id, parents};
 
 const OWNER: &str = "client:edge-purger";
 
@@ -206,8 +206,27 @@ fn a_used_credential_is_remembered_until_it_is_no_longer_good() {
     bench.ask(Some(OWNER), with_credential(&bench, 1, "jti", None));
     bench.clock.pass(300);
     bench.refuses(Some(OWNER), with_credential(&bench, 2, "jti", None), Refusal::Used);
+    // The cron lets go of it, and not before its time.
+    let kept = || bench.sql.dump().iter().filter(|row| row.contains("jti")).count();
+    bench.ask(None, Operation::CheckParents(parents()));
+    bench.refuses(Some(OWNER), with_credential(&bench, 2, "jti", None), Refusal::Used);
     bench.clock.pass(1);
     bench.ask(Some(OWNER), with_credential(&bench, 3, "another", None));
-    let kept = bench.sql.dump().iter().filter(|row| row.contains("jti")).count();
-    assert_eq!(kept, 0);
+    assert_eq!(kept(), 1);
+    bench.ask(None, Operation::CheckParents(parents()));
+    assert_eq!(kept(), 0);
+}
+
+#[test]
+fn a_claim_is_let_go_by_the_cron_when_it_is_forgotten() {
+    let bench = Bench::new();
+    let claim = Claim { key: "key".to_owned(), body: "body".to_owned() };
+    bench.office.book().claim(&claim, lease_id(1), bench.at(0)).unwrap();
+    let kept = || bench.sql.dump().iter().filter(|row| row.starts_with("claim.")).count() != 0;
+    bench.clock.pass(REMEMBERED.get() - 1);
+    bench.ask(None, Operation::CheckParents(parents()));
+    assert!(kept());
+    bench.clock.pass(1);
+    bench.ask(None, Operation::CheckParents(parents()));
+    assert!(!kept());
 }

@@ -181,3 +181,32 @@ fn a_look_that_was_too_early_proves_nothing_however_late_its_answer_comes() {
     bench.live(120);
     assert!(bench.cloud.tokens().is_empty());
 }
+
+#[test]
+fn a_revocation_reads_its_lease_once() {
+    let bench = Bench::new();
+    bench.minted(1, OWNER);
+    bench.sql.take_statements();
+    ended(&bench.ask(Some(OWNER), bench.revoke(lease_id(1))), End::Revoked);
+    let statements = bench.sql.take_statements();
+    let reads = statements.iter().filter(|text| text.starts_with("SELECT body FROM lease WHERE id")).count();
+    assert_eq!(reads, 1, "{statements:#?}");
+    // What expires is looked for once after a start; then each state is written with its entry of the journal,
+    // and what the alarm has to do is put forward and struck off.
+    assert!(statements.len() <= 9, "{statements:#?}");
+}
+
+#[test]
+fn one_that_ended_while_it_was_being_deleted_stays_as_it_ended() {
+    let bench = Bench::new();
+    bench.minted(1, OWNER);
+    let barrier = bench.cloud.hold(Verb::Delete, Stage::BeforeAnswer);
+    let task = bench.start(Some(OWNER), bench.revoke(lease_id(1)));
+    bench.clock.pass(3600);
+    bench.ask(Some(OWNER), bench.read(lease_id(1)));
+    assert_eq!(bench.lease(1).end, Some(End::Expired));
+    let before = bench.lease(1);
+    barrier.release();
+    ended(&task.end(), End::Expired);
+    assert_eq!(bench.lease(1), before);
+}

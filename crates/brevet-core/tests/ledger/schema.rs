@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use brevet_core::ledger::book::{Book, Columns};
+use brevet_core::ledger::book::{After, Book, Columns, Filter, LeaseKey, Page};
 use brevet_core::ledger::due::Errand;
 use brevet_core::ledger::lease::{End, Lease, State};
 use brevet_core::ledger::schema::STEPS;
@@ -75,7 +75,7 @@ fn the_database_refuses_every_step_back() {
         wrong.revision += 1;
         edit(&mut wrong);
         let before = bench.sql.dump();
-        let replaced = book.replace(&Columns::of(&bench.lease(1)), &wrong);
+        let replaced = book.replace(&Columns::of(&bench.lease(1)), &wrong, false);
         assert!(matches!(replaced, Err(SqlError::Engine(_))), "{wrong:?}");
         assert_eq!(bench.sql.dump(), before);
     };
@@ -92,7 +92,7 @@ fn the_database_refuses_every_step_back() {
     let mut ended = bench.lease(1);
     ended.revision += 1;
     ended.end = Some(End::FoundDead);
-    book.replace(&Columns::of(&bench.lease(1)), &ended).unwrap();
+    book.replace(&Columns::of(&bench.lease(1)), &ended, false).unwrap();
     assert_eq!(bench.lease(1), ended);
 }
 
@@ -108,23 +108,126 @@ fn the_engines_messages_hold_no_value() {
 }
 
 #[test]
-fn expiry_is_found_through_its_index() {
-    let sql = NativeSql::new();
-    migrate(&sql, STEPS).unwrap();
-    let plan = |statement: &str| {
-        let rows = sql.run(&format!("EXPLAIN QUERY PLAN {statement}"), &[]).unwrap();
-        format!("{rows:?}")
+fn what_comes_often_and_what_callers_ask_goes_through_an_index() {
+    let sql = Rc::new(NativeSql::new());
+    let book = Book::open(Rc::clone(&sql)).unwrap();
+    let at = brevet_core::time::Timestamp::default();
+    // How the statements that begin so, of those the book just ran, find their rows.
+    let plans = |beginning: &str| {
+        let statements = sql.take_statements();
+        let found: Vec<_> = statements.iter().filter(|text| text.starts_with(beginning)).collect();
+        assert!(!found.is_empty(), "{statements:?}");
+        let plan = |statement: &str| {
+            let bound = vec![SqlValue::Null; statement.matches('?').count()];
+            format!("{:?}", sql.run(&format!("EXPLAIN QUERY PLAN {statement}"), &bound).unwrap())
+        };
+        let plans = found.iter().map(|text| plan(text)).collect::<Vec<_>>();
+        sql.take_statements();
+        plans
     };
-    let expiry = plan("SELECT body FROM lease WHERE state <> 'ended' AND expires_on <= 5");
-    assert!(expiry.contains("lease_live"), "{expiry}");
-    let list = plan(
-        "SELECT body FROM lease WHERE 1 AND (created, id) < (5, 'x') ORDER BY created DESC, id DESC LIMIT 5",
-    );
-    assert!(list.contains("lease_by_creation") && !list.contains("TEMP B-TREE"), "{list}");
-    let page = plan(
-        "SELECT body FROM lease WHERE token_id IS NOT NULL AND state <> 'ended' AND owner = 'x' ORDER BY issued_on ASC, id ASC LIMIT 5",
-    );
-    assert!(page.contains("lease_by_owner") && !page.contains("TEMP B-TREE"), "{page}");
+    let through = |plans: Vec<String>, index: &str, sorts: bool| {
+        for plan in plans {
+            assert!(plan.contains(index) && !plan.contains("SCAN lease\""), "{plan}");
+            assert!(sorts || !plan.contains("TEMP B-TREE"), "{plan}");
+        }
+    };
+    sql.take_statements();
+    book.settle_expired(at).unwrap();
+    through(plans("SELECT"), "lease_live", false);
+    book.find(LeaseKey::Token("e".repeat(32).parse().unwrap())).unwrap();
+    through(plans("SELECT"), "lease_by_token", false);
+    book.live_of(&[], &[], 5).unwrap();
+    book.live_of(&["a".to_owned()], &["b".to_owned()], 5).unwrap();
+    through(plans("SELECT"), "lease_live", true);
+    let page = |include_expired| Page {
+        owner: Some(OWNER.to_owned()),
+        offset: 0,
+        limit: 5,
+        descending: true,
+        include_expired,
+    };
+    book.page(&page(false)).unwrap();
+    through(plans("SELECT"), "lease_live", true);
+    book.page(&page(true)).unwrap();
+    through(plans("SELECT"), "lease_by_owner", true);
+    let after = Some(After { created: at, id: lease_id(1) });
+    let list = |owner: Option<&str>, state| {
+        let filter = Filter { owner: owner.map(str::to_owned), state, ..Filter::default() };
+        book.list(&filter, after, 5).unwrap();
+        plans("SELECT")
+    };
+    through(list(Some(OWNER), None), "SEARCH lease USING COVERING INDEX lease_by_owner (owner=", true);
+    through(list(Some(OWNER), Some(State::Ended)), "lease_by_owner (owner=", true);
+    through(list(Some(OWNER), Some(State::Active)), "lease_live", true);
+    through(list(None, Some(State::Active)), "lease_live", true);
+    // All of an operator's own list are gone through, but in the index, which holds no bodies.
+    through(list(None, None), "SCAN lease USING COVERING INDEX lease_by_owner", true);
+}
+
+#[test]
+fn a_lease_writes_one_entry_of_what_lives_in_its_life() {
+    let bench = Bench::new();
+    bench.sql.take_statements();
+    bench.minted(1, OWNER);
+    bench.ask(Some(OWNER), bench.revoke(lease_id(1)));
+    let updates = bench.sql.take_statements();
+    let sets = updates.iter().filter(|text| text.starts_with("UPDATE lease")).collect::<Vec<_>>();
+    assert_eq!(sets.len(), 3, "{sets:?}");
+    assert!(sets.iter().all(|text| !text.contains("expires_on") && !text.contains("owner")), "{sets:?}");
+    assert_eq!(sets.iter().filter(|text| text.contains("live")).count(), 1, "{sets:?}");
+}
+
+#[test]
+fn the_database_refuses_a_lease_that_ends_and_counts_as_live() {
+    let bench = Bench::new();
+    bench.minted(1, OWNER);
+    for statement in
+        ["UPDATE lease SET revision = 99, live = NULL", "UPDATE lease SET revision = 99, state = 'ended'"]
+    {
+        assert!(matches!(bench.sql.run(statement, &[]), Err(SqlError::Engine(_))), "{statement}");
+    }
+}
+
+#[test]
+fn leases_of_a_schema_with_more_indexes_are_kept_wherever_the_step_breaks_off() {
+    let older = &STEPS[..8];
+    let fill = |sql: &NativeSql| {
+        migrate(sql, older).unwrap();
+        for (id, state) in [("a", "active"), ("b", "ended"), ("c", "pending"), ("d", "something_later")] {
+            sql.run(
+                "INSERT INTO lease (id, token_id, owner, state, created, expires_on, revision, body)
+                 VALUES (?1, iif(?2 = 'pending', NULL, 'token ' || ?1), 'x', ?2, 1, 2, 3, 'not JSON')",
+                &[id.into(), state.into()],
+            )
+            .unwrap();
+        }
+    };
+    let leases = |sql: &NativeSql| {
+        sql.run(
+            "SELECT id, token_id, owner, state, created, expires_on, revision, body FROM lease ORDER BY id",
+            &[],
+        )
+        .unwrap()
+    };
+    let mut broke_off = 0;
+    for beginning in ["CREATE", "DROP", "INSERT", "ALTER"] {
+        for nth in 1.. {
+            let sql = NativeSql::new();
+            fill(&sql);
+            let before = leases(&sql);
+            sql.fail(beginning, nth);
+            if migrate(&sql, STEPS).is_ok() {
+                break;
+            }
+            migrate(&sql, STEPS).unwrap();
+            assert_eq!(leases(&sql), before, "{beginning} {nth}");
+            let live = sql.run("SELECT id FROM lease WHERE live IS NOT NULL ORDER BY id", &[]).unwrap();
+            assert_eq!(live, [["a".into()], ["c".into()], ["d".into()]].map(Vec::from));
+            assert!(sql.run("UPDATE lease SET revision = 3", &[]).is_err(), "the trigger is gone");
+            broke_off += 1;
+        }
+    }
+    assert!(broke_off > 15, "{broke_off}");
 }
 
 #[test]

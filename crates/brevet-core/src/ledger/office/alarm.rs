@@ -165,7 +165,7 @@ impl<S: Sql, C: Cloudflare, K: Clock> Hand<'_, S, C, K> {
                 Ok(Outcome::Later(lease.expires_on))
             }
             (Some(token), _) => match self.cloudflare.delete(self.owner, parents, token).await {
-                Ok(()) => self.finish(lease.id, End::Revoked).map(|_| Outcome::Done),
+                Ok(()) => self.finish(lease, End::Revoked).map(|_| Outcome::Done),
                 Err(failure) => Ok(Outcome::Failed(failure)),
             },
             (None, _) => self.look_for(&lease, parents).await,

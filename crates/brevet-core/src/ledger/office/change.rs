@@ -48,7 +48,7 @@ impl<S: Sql, C: Cloudflare, K: Clock> Hand<'_, S, C, K> {
             Ok(value) => {
                 let mut lease = self.present(id)?;
                 if lease.state == State::Active {
-                    lease = self.amend(id, &|lease, now| lease.modified_on = Some(now))?;
+                    lease = self.amend_known(lease, &|lease, now| lease.modified_on = Some(now))?;
                     self.record("rolled", &lease)?;
                     return Ok(Answer::Valued { lease, value: ShownOnce(value) });
                 }
@@ -80,7 +80,7 @@ impl<S: Sql, C: Cloudflare, K: Clock> Hand<'_, S, C, K> {
                 if lease.state == State::Ended {
                     return Ok(inactive(&lease));
                 }
-                let lease = self.amend(id, &|lease, now| {
+                let lease = self.amend_known(lease, &|lease, now| {
                     // It may have been revoked meanwhile, and then it stays so.
                     let (state, revision) = (lease.state, lease.revision);
                     lease.clone_from(&wanted);

@@ -2,7 +2,6 @@
 
 use crate::cloudflare::{Cloudflare, Failure, FailureKind, Minted, Parents};
 use crate::id::LeaseId;
-use crate::ledger::book::LeaseKey;
 use crate::ledger::claim::{Claim, MOST_REPLAYS, OneUse, VALUE_FOR};
 use crate::ledger::due::Errand;
 use crate::ledger::lease::{End, Lease, State};
@@ -36,14 +35,15 @@ impl<S: Sql, C: Cloudflare, K: Clock> Hand<'_, S, C, K> {
             return Ok(Answer::Refused(Refusal::NotFound));
         }
         let Some(_hold) = Hold::take(&self.busy, lease.id) else { return Ok(Answer::Refused(Refusal::Busy)) };
-        // The same request delivered twice makes one token.
-        if self.book.find(LeaseKey::Lease(lease.id))?.is_some() {
-            return Ok(Answer::Refused(Refusal::Moved));
-        }
         let mut reclaimed = false;
         loop {
-            if let Some(frozen) = self.frozen(&lease)? {
-                return Ok(frozen);
+            let (known, freeze) = self.book.frozen(&lease, self.clock.now())?;
+            // The same request delivered twice makes one token.
+            if known {
+                return Ok(Answer::Refused(Refusal::Moved));
+            }
+            if let Some(freeze) = freeze {
+                return Ok(Answer::Frozen(Box::new(freeze)));
             }
             if let Some(claim) = &claim
                 && let Some(answer) = self.again(claim, &lease.owner, parents).await?
@@ -60,7 +60,7 @@ impl<S: Sql, C: Cloudflare, K: Clock> Hand<'_, S, C, K> {
         }
         // Before the mint, in the turn that writes the intent: of two with the same credential one comes first.
         if let Some(once) = &one_use
-            && !self.book.use_up(once, claim.as_ref().map(|claim| claim.key.as_str()), self.clock.now())?
+            && !self.book.use_up(once, claim.as_ref().map(|claim| claim.key.as_str()))?
         {
             return Ok(Answer::Refused(Refusal::Used));
         }
@@ -72,12 +72,12 @@ impl<S: Sql, C: Cloudflare, K: Clock> Hand<'_, S, C, K> {
         }
         self.schedule(lease.id, Errand::Reconcile, lease.created.plus(CREATE_TAKES))?;
         match self.cloudflare.create(self.owner, parents, &lease.spec()).await {
-            Ok(minted) => self.complete(&lease, minted, parents).await,
+            Ok(minted) => self.complete(lease, minted, parents).await,
             Err(failure) if failure.kind == FailureKind::Uncertain => {
                 self.clean_up(&lease, parents, failure).await
             }
             Err(failure) => {
-                self.finish(lease.id, End::NeverCreated)?;
+                self.finish(lease, End::NeverCreated)?;
                 Ok(Answer::Failed(failure))
             }
         }
@@ -116,11 +116,16 @@ impl<S: Sql, C: Cloudflare, K: Clock> Hand<'_, S, C, K> {
 
     /// The token is there. Its value is given out only if the books now say that it lives; else
     /// nobody has the value, and the token is deleted.
-    async fn complete(&self, lease: &Lease, minted: Minted, parents: &Parents) -> Result<Answer, SqlError> {
+    async fn complete(
+        &self,
+        lease: Box<Lease>,
+        minted: Minted,
+        parents: &Parents,
+    ) -> Result<Answer, SqlError> {
         let Minted { view, value } = minted;
         // The end is the one bound that holds even if all of Brevet is lost.
         let outlives = view.expires_on.is_none_or(|end| end > lease.expires_on);
-        let written = self.amend(lease.id, &|lease, now| {
+        let written = self.amend_known(lease, &|lease, now| {
             lease.take_view(&view, now);
             match lease.state {
                 State::Pending if outlives => lease.state = State::Revoking,
@@ -149,7 +154,7 @@ impl<S: Sql, C: Cloudflare, K: Clock> Hand<'_, S, C, K> {
         self.schedule(lease.id, Errand::Delete, self.clock.now().plus(FIRST_PAUSE))?;
         let deleted = self.cloudflare.delete(self.owner, parents, view.id).await;
         if deleted.is_ok() {
-            self.finish(lease.id, End::Revoked)?;
+            self.finish(lease, End::Revoked)?;
         }
         if outlives {
             return Ok(Answer::Failed(Failure::new(
@@ -166,7 +171,7 @@ impl<S: Sql, C: Cloudflare, K: Clock> Hand<'_, S, C, K> {
     async fn clean_up(&self, lease: &Lease, parents: &Parents, failure: Failure) -> Result<Answer, SqlError> {
         match self.delete_by_name(lease, parents).await? {
             Search::Deleted => {
-                self.finish(lease.id, End::NeverCreated)?;
+                self.finish(self.present(lease.id)?, End::NeverCreated)?;
             }
             // The create may yet be carried out; the lease stays in the books until that is known.
             Search::Nothing | Search::Failed(_) => self.notice(Notice::Unresolved { lease: lease.id }),

@@ -172,6 +172,7 @@ impl<S: Sql, C: Cloudflare, K: Clock> Hand<'_, S, C, K> {
                 // This comes with every tick of the cron: a lost alarm is lost for so long at most.
                 self.remember(&parents)?;
                 self.forget_entries()?;
+                self.book.forget_claims(self.clock.now())?;
                 self.armed.set(None);
                 self.rearm();
                 self.check_parents(&parents).await
@@ -200,12 +201,39 @@ impl<S: Sql, C: Cloudflare, K: Clock> Hand<'_, S, C, K> {
         id: LeaseId,
         amend: &dyn Fn(&mut Lease, Timestamp),
     ) -> Result<Box<Lease>, SqlError> {
-        let mut lease = self.present(id)?;
+        self.write(self.present(id)?, amend, false)?.ok_or(SqlError::Row("lease"))
+    }
+
+    /// Writes a change down on a lease as it was before a wait, where it is that still; else on the lease as
+    /// it is now.
+    pub(super) fn amend_known(
+        &self,
+        known: Box<Lease>,
+        amend: &dyn Fn(&mut Lease, Timestamp),
+    ) -> Result<Box<Lease>, SqlError> {
+        let id = known.id;
+        match self.write(known, amend, true)? {
+            Some(lease) => Ok(lease),
+            None => self.amend(id, amend),
+        }
+    }
+
+    /// Changes a lease and writes it with all that goes with it; none, and nothing written, where it had to
+    /// be `unmoved` and is not.
+    fn write(
+        &self,
+        mut lease: Box<Lease>,
+        amend: &dyn Fn(&mut Lease, Timestamp),
+        unmoved: bool,
+    ) -> Result<Option<Box<Lease>>, SqlError> {
+        let id = lease.id;
         let (before, columns) = ((lease.state, lease.expires_on), Columns::of(&lease));
         let now = self.clock.now();
         amend(&mut lease, now);
         lease.revision = lease.revision.saturating_add(1);
-        self.book.replace(&columns, &lease)?;
+        if !self.book.replace(&columns, &lease, unmoved)? {
+            return Ok(None);
+        }
         if before.0 != lease.state {
             let event = match (lease.state, lease.end) {
                 (State::Active, _) => "created",
@@ -222,27 +250,35 @@ impl<S: Sql, C: Cloudflare, K: Clock> Hand<'_, S, C, K> {
                 State::Pending | State::Stuck | State::Ended => {}
             }
         }
-        Ok(lease)
+        Ok(Some(lease))
     }
 
-    /// Ends a lease of which nothing is left at Cloudflare. One that has ended meanwhile stays as it ended.
-    pub(super) fn finish(&self, id: LeaseId, end: End) -> Result<Box<Lease>, SqlError> {
-        let mut lease = self.present(id)?;
-        if lease.state != State::Ended {
-            lease = self.amend(id, &|lease, now| lease.finish(end, now))?;
-        }
+    /// Ends a lease of which nothing is left at Cloudflare, and which may have been read before a wait. One
+    /// that has ended meanwhile stays as it ended.
+    pub(super) fn finish(&self, known: Box<Lease>, end: End) -> Result<Box<Lease>, SqlError> {
+        let id = known.id;
+        let amend = |lease: &mut Lease, now| lease.finish(end, now);
+        let written = if known.state == State::Ended { None } else { self.write(known, &amend, true)? };
+        let lease = match written {
+            Some(lease) => lease,
+            None => {
+                let present = self.present(id)?;
+                if present.state == State::Ended { present } else { self.amend_known(present, &amend)? }
+            }
+        };
         self.book.strike(id)?;
         Ok(lease)
     }
 
     /// Cloudflare says that a token is gone. One that we were deleting is gone by our own hand.
     pub(super) fn found_dead(&self, id: LeaseId) -> Result<Box<Lease>, SqlError> {
-        match self.present(id)?.state {
-            State::Revoking | State::Stuck => self.finish(id, End::Revoked),
-            State::Ended => self.present(id),
+        let lease = self.present(id)?;
+        match lease.state {
+            State::Revoking | State::Stuck => self.finish(lease, End::Revoked),
+            State::Ended => Ok(lease),
             State::Pending | State::Active => {
                 self.notice(Notice::FoundDead { lease: id });
-                self.finish(id, End::FoundDead)
+                self.finish(lease, End::FoundDead)
             }
         }
     }

@@ -43,7 +43,7 @@ impl<S: Sql, C: Cloudflare, K: Clock> Hand<'_, S, C, K> {
     pub(super) fn order(&self, order: &Order) -> Result<Answer, SqlError> {
         let now = self.clock.now();
         let once = OneUse { key: format!("order {}", order.receipt), until: now.plus(KNOWN) };
-        if self.book.use_up(&once, None, now)? {
+        if self.book.use_up(&once, None)? {
             for freeze in &order.freezes {
                 self.freeze(freeze)?;
             }

@@ -167,8 +167,8 @@ impl<S: Sql, C: Cloudflare, K: Clock> Hand<'_, S, C, K> {
         self.settle()?;
         let rows = self.book.sql().run(
             "SELECT count(*), coalesce(sum(grant_name IS ?1), 0),
-                 (SELECT count(*) FROM due JOIN lease ON lease.id = due.key WHERE lease.state = 'ended')
-             FROM lease WHERE state <> 'ended'",
+                 (SELECT count(*) FROM due JOIN lease ON lease.id = due.key WHERE lease.live IS NULL)
+             FROM lease WHERE live IS NOT NULL",
             &[SqlValue::text(grant)],
         )?;
         let numbers = rows.first().map(Vec::as_slice);
@@ -188,7 +188,7 @@ impl<S: Sql, C: Cloudflare, K: Clock> Hand<'_, S, C, K> {
 
     /// Seconds until the first of the live tokens ends, an hour at most.
     fn next_end(&self) -> Result<Option<u32>, SqlError> {
-        let rows = self.book.sql().run("SELECT min(expires_on) FROM lease WHERE state <> 'ended'", &[])?;
+        let rows = self.book.sql().run("SELECT min(expires_on) FROM lease WHERE live IS NOT NULL", &[])?;
         let Some(SqlValue::Integer(end)) = rows.first().and_then(|row| row.first()) else { return Ok(None) };
         let wait = end.saturating_sub(self.clock.now().unix()).clamp(1, 3600);
         Ok(u32::try_from(wait).ok())

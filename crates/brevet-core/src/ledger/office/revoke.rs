@@ -34,17 +34,17 @@ impl<S: Sql, C: Cloudflare, K: Clock> Hand<'_, S, C, K> {
         key: LeaseKey,
         parents: &Parents,
     ) -> Result<Answer, SqlError> {
-        let Some(lease) = self.owned(owner, key)? else { return Ok(Answer::Refused(Refusal::NotFound)) };
+        let Some(mut lease) = self.owned(owner, key)? else { return Ok(Answer::Refused(Refusal::NotFound)) };
         if lease.state == State::Ended {
             return Ok(Answer::Refused(Refusal::Ended));
         }
         let Some(token) = lease.token_id else { return self.revoke_unsettled(lease, parents).await };
         // Work under way on the lease is overtaken; it looks again when it is done.
         if lease.state == State::Active {
-            self.amend(lease.id, &|lease, _| lease.state = State::Revoking)?;
+            lease = self.amend_known(lease, &|lease, _| lease.state = State::Revoking)?;
         }
         match self.cloudflare.delete(self.owner, parents, token).await {
-            Ok(()) => Ok(Answer::Lease { lease: self.finish(lease.id, End::Revoked)?, view: None }),
+            Ok(()) => Ok(Answer::Lease { lease: self.finish(lease, End::Revoked)?, view: None }),
             // The lease stays `revoking`, and the alarm goes on.
             Err(failure) => Ok(Answer::Failed(failure)),
         }
@@ -85,6 +85,6 @@ impl<S: Sql, C: Cloudflare, K: Clock> Hand<'_, S, C, K> {
             Search::Nothing => return Ok(Settled::Open),
             Search::Failed(failure) => return Ok(Settled::Failed(failure)),
         };
-        Ok(Settled::Ended(self.finish(lease.id, end)?))
+        Ok(Settled::Ended(self.finish(self.present(lease.id)?, end)?))
     }
 }

@@ -10,9 +10,9 @@ use crate::ledger::protocol::{Answer, Refusal};
 use crate::ledger::sql::{Sql, SqlError};
 
 impl<S: Sql, C: Cloudflare, K: Clock> Hand<'_, S, C, K> {
-    /// Why nothing may be made or changed for this lease now, if so.
+    /// Why nothing may be changed of this lease now, if so.
     pub(super) fn frozen(&self, lease: &Lease) -> Result<Option<Answer>, SqlError> {
-        let freeze = self.book.frozen(lease, self.clock.now())?;
+        let (_, freeze) = self.book.frozen(lease, self.clock.now())?;
         Ok(freeze.map(|freeze| Answer::Frozen(Box::new(freeze))))
     }
 
@@ -34,7 +34,7 @@ impl<S: Sql, C: Cloudflare, K: Clock> Hand<'_, S, C, K> {
         for lease in &leases {
             let present = self.present(*lease)?;
             if matches!(present.state, State::Pending | State::Active) {
-                self.amend(*lease, &|lease, _| lease.state = State::Revoking)?;
+                self.amend_known(present, &|lease, _| lease.state = State::Revoking)?;
             }
             self.book.expect(*lease, Errand::Delete, now)?;
         }
