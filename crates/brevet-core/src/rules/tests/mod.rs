@@ -4,6 +4,7 @@ mod compiling;
 mod endpoints;
 mod examples;
 mod findings;
+mod grants;
 mod hooks;
 mod reading;
 mod sections;
