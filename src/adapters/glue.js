@@ -6,7 +6,6 @@
 
 // What Rust exports.
 let core;
-let module;
 // How often the instance was made anew. What an earlier one began has nobody to tell.
 let generation = 0;
 // The environment is handed over once to each instance.
@@ -22,11 +21,10 @@ const LONGEST_CALL_MS = 180_000;
 
 export const NOTHING = new Uint8Array(0);
 // What a call is rejected with when the instance it ran in is gone.
-export const STOPPED = new Error("the instance stopped");
+const STOPPED = new Error("the instance stopped");
 
-export function connect(exports, compiled) {
+export function connect(exports, module) {
   core = exports;
-  module = compiled;
   core.initSync({ module });
 }
 
@@ -103,19 +101,21 @@ export function finish(call, status, lines, body) {
 // that is too long this much more is read and thrown away; whoever sends more has no answer due.
 export const DISCARDED = 16 * 1024 * 1024;
 
-// Reads the body of a request or an answer up to a bound; null where it is longer. A body whose length is declared is taken
-// whole: its sender cannot send more than that within it, and reading by hand costs a fourth of a small request. Every other
-// is counted as it comes.
-export async function bounded(message, most, discarded = 0) {
-  const declared = message.headers.get("content-length");
+// Reads the body of a request up to a bound; null where it is longer. A body whose length is declared is taken whole: its
+// sender cannot send more than that within it, and reading by hand costs a fourth of a small request. Every other is counted
+// as it comes. Not for answers: the runtime unpacks those, and what a length says of a packed body bounds nothing.
+export async function bounded(request, most, discarded) {
+  const declared = request.headers.get("content-length");
   if (declared !== null && Number(declared) <= most) {
-    const whole = new Uint8Array(await message.arrayBuffer());
+    const whole = new Uint8Array(await request.arrayBuffer());
     return whole.byteLength <= most ? whole : null;
   }
-  return message.body ? counted(message.body, most, discarded) : NOTHING;
+  return counted(request.body, most, discarded);
 }
 
+// Reads a body, counting as it comes; null where it is longer.
 async function counted(stream, most, discarded) {
+  if (!stream) return NOTHING;
   const reader = stream.getReader();
   const parts = [];
   let length = 0;
@@ -179,7 +179,7 @@ async function exchanged(method, url, lines, body, deadlineMs, most) {
       redirect: "manual",
       signal,
     });
-    const read = await bounded(response, most);
+    const read = await counted(response.body, most, 0);
     if (read === null) return [0, "too-large", NOTHING];
     return [response.status, pick(response.headers, ANSWERED), read];
   } catch {
