@@ -208,7 +208,8 @@ impl<T: Transport> Exchange<'_, T> {
 
     /// How long to pause before the next try, or, where there is none, after how many seconds the
     /// caller may try. A rate limit opens the circuit for that long: this call waits for it to close,
-    /// all others are told at once.
+    /// all others are told at once, those too that were under way and met the limit themselves. So a
+    /// storm of calls is followed by one and not by another storm.
     fn pause_after(
         &self,
         trouble: &Trouble,
@@ -224,6 +225,9 @@ impl<T: Transport> Exchange<'_, T> {
         let told_ms = told.map(|seconds| seconds.saturating_mul(1_000).min(MAX_BLOCK_MS));
         let closed = told_ms.unwrap_or_default().saturating_add(jitter);
         let pause = if limited { closed.saturating_add(TIMER_SLACK_MS) } else { closed };
+        if let Some(left) = self.circuits.closes_in(counted, now).filter(|_| limited) {
+            return Err(Some(whole_seconds(told_ms.unwrap_or(left).max(left))));
+        }
         if trouble.repeatable(repeat) && tries < MAX_TRIES && self.budget.for_call(now, pause).is_some() {
             if limited {
                 self.circuits.open(counted, told_ms.unwrap_or(closed), now);

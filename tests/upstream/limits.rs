@@ -1,6 +1,6 @@
 //! Rate limits and the circuit.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use brevet::upstream::{
@@ -71,6 +71,31 @@ fn while_one_caller_waits_all_others_are_told_at_once() {
     assert_eq!((failure.kind, failure.retry_after), (FailureKind::RateLimited, Some(5)));
     assert_eq!(stage.count("POST"), 0);
     *stage.during_wait.borrow_mut() = None;
+}
+
+#[test]
+fn a_call_that_was_under_way_when_another_met_the_limit_does_not_wait_too() {
+    let stage = Rc::new(Stage::new());
+    stage.fault("POST", "", 1, Effect::RateLimited { retry_after: 5 });
+    let (inner, calls) = (Rc::downgrade(&stage), Cell::new(0));
+    let first = Rc::new(RefCell::new(None));
+    let kept = Rc::clone(&first);
+    *stage.before_call.borrow_mut() = Some(Box::new(move || {
+        calls.set(calls.get() + 1);
+        // On the way of the first one a second leaves, and its limit is a long one.
+        if calls.get() == 1 {
+            let stage = inner.upgrade().unwrap();
+            stage.fault("GET", "", 1, Effect::RateLimited { retry_after: 120 });
+            let met = block_on(stage.upstream().find_by_name(account(), &one(), "b")).unwrap_err();
+            *kept.borrow_mut() = Some(met.retry_after);
+        }
+    }));
+    let failure = block_on(stage.upstream().create(account(), &one(), &spec("a"))).unwrap_err();
+    *stage.before_call.borrow_mut() = None;
+    assert_eq!(*first.borrow(), Some(Some(120)));
+    assert_eq!((failure.kind, failure.retry_after), (FailureKind::RateLimited, Some(120)));
+    assert_eq!((stage.waits(), stage.elapsed_ms()), (vec![], 0));
+    assert_eq!(stage.count("POST"), 1, "and it is not sent again");
 }
 
 #[test]

@@ -52,8 +52,9 @@ export default () => describe("faults", { concurrency: true }, () => {
         }
         return stage.standIn.calls(`?after=${before}`);
       };
-      // Those that were on their way already meet it themselves, each once.
-      assert.ok((await storm()).length <= 42);
+      // Those that were on their way already meet it themselves, each once; one of them waits and tries again.
+      const met = (await storm()).length;
+      assert.ok(met <= 41, `${met} calls`);
       assert.deepEqual(await storm(), [], "and nobody after them");
       await stage.standIn.mend();
       const { leases } = (await stage.ask("GET", "/v1/leases?state=pending", { as: "ci" })).json;
