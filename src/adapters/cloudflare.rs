@@ -1,6 +1,6 @@
 //! The network, the clock, chance and the Worker's secrets, as the upstream adapter wants them.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use brevet_core::secret::Secret;
 use brevet_core::time::Timestamp;
@@ -11,14 +11,29 @@ use super::glue;
 use super::tasks::{self, Settled};
 use crate::upstream::{Secrets, Transport, TransportError};
 
-/// Unix milliseconds. In a deployed Worker this clock moves only with I/O.
+thread_local! {
+    /// What the clock showed in this turn; 0 where nobody has looked.
+    static CLOCK: Cell<i64> = const { Cell::new(0) };
+}
+
+/// Forgets what the clock showed: JavaScript calls, and time has passed.
+pub(super) fn look_again() {
+    CLOCK.set(0);
+}
+
+/// Unix milliseconds. In a deployed Worker this clock moves only with I/O, so within a turn it is asked once.
 pub(crate) fn now_ms() -> i64 {
+    let seen = CLOCK.get();
+    if seen != 0 {
+        return seen;
+    }
     #[expect(
         clippy::as_conversions,
         clippy::cast_possible_truncation,
         reason = "milliseconds fit in 53 bits"
     )]
     let now = glue::now() as i64;
+    CLOCK.set(now);
     now
 }
 

@@ -89,28 +89,47 @@ const tellDone = (ticket, done) => core.settledDone(ticket, done);
 const either = (work, failure) => work.then((outcome) => outcome, () => failure);
 const succeeds = (work) => work.then(() => true, () => false);
 
-// Answers a call.
+// Answers a call of the Worker.
 export function finish(call, status, lines, body) {
+  taken(call)?.resolve(new Response(body, { status, headers: headersOf(lines) }));
+}
+
+// Answers a call of an object, or of the clock.
+export function tell(call, text) {
+  taken(call)?.resolve(text);
+}
+
+function taken(call) {
   const waits = waiting.get(call);
-  if (!waits) return;
   waiting.delete(call);
-  waits.resolve(new Response(body, { status, headers: headersOf(lines) }));
+  return waits;
 }
 
 // A client that is still sending when it is answered may lose the answer with the connection. So of a body
 // that is too long this much more is read and thrown away; whoever sends more has no answer due.
 export const DISCARDED = 16 * 1024 * 1024;
 
-// Reads the body of a request up to a bound; null where it is longer. A body whose length is declared is taken whole: its
-// sender cannot send more than that within it, and reading by hand costs a fourth of a small request. Every other is counted
-// as it comes. Not for answers: the runtime unpacks those, and what a length says of a packed body bounds nothing.
+// Reads the body of a request up to a bound; null where it is longer.
 export async function bounded(request, most, discarded) {
-  const declared = request.headers.get("content-length");
-  if (declared !== null && Number(declared) <= most) {
-    const whole = new Uint8Array(await request.arrayBuffer());
-    return whole.byteLength <= most ? whole : null;
-  }
-  return counted(request.body, most, discarded);
+  return declares(request, most) ? whole(request, most) : counted(request.body, most, discarded);
+}
+
+// The same for an answer. The runtime unpacks those, and what a length says of a packed body bounds nothing.
+async function within(response, most) {
+  const packed = response.headers.get("content-encoding") !== null;
+  return !packed && declares(response, most) ? whole(response, most) : counted(response.body, most, 0);
+}
+
+// A body whose length is declared is taken whole: its sender cannot send more than that within it, and counting by hand
+// costs a fourth of a small request. Every other is counted as it comes.
+function declares({ headers }, most) {
+  const length = headers.get("content-length");
+  return length !== null && Number(length) <= most;
+}
+
+async function whole(message, most) {
+  const bytes = new Uint8Array(await message.arrayBuffer());
+  return bytes.byteLength <= most ? bytes : null;
 }
 
 // Reads a body, counting as it comes; null where it is longer.
@@ -132,13 +151,13 @@ async function counted(stream, most, discarded) {
   }
   if (length > most) return null;
   if (parts.length === 1) return parts[0];
-  const whole = new Uint8Array(length);
+  const joined = new Uint8Array(length);
   let at = 0;
   for (const part of parts) {
-    whole.set(part, at);
+    joined.set(part, at);
     at += part.byteLength;
   }
-  return whole;
+  return joined;
 }
 
 // Headers cross as lines: a name, its value, the next name. No name of ours is there twice. An object, because the runtime
@@ -179,7 +198,7 @@ async function exchanged(method, url, lines, body, deadlineMs, most) {
       redirect: "manual",
       signal,
     });
-    const read = await counted(response.body, most, 0);
+    const read = await within(response, most);
     if (read === null) return [0, "too-large", NOTHING];
     return [response.status, pick(response.headers, ANSWERED), read];
   } catch {
@@ -193,19 +212,28 @@ export function exchange(ticket, method, url, lines, body, deadlineMs, most) {
   settle(ticket, exchanged(method, url, lines, body, deadlineMs, most), tell);
 }
 
-// Asks a Durable Object; the answer's text, or null where it failed or is late.
+// Asks a Durable Object; the answer's text, or null where it failed or is late. Called as a procedure, for a request
+// and an answer in the form of HTTP cost several times as much.
 async function asked(namespace, name, body, deadlineMs) {
+  let timer;
+  const late = new Promise((resolve) => { timer = setTimeout(resolve, deadlineMs, null); });
+  const object = namespace.get(namespace.idFromName(name));
   try {
-    const response = await namespace.get(namespace.idFromName(name)).fetch("https://object/", {
-      method: "POST",
-      body,
-      headers: { "x-name": name },
-      signal: AbortSignal.timeout(deadlineMs),
-    });
-    return response.status === 200 ? await response.text() : null;
+    return await Promise.race([object.ask(body).catch((error) => askedAsBefore(object, body, error)), late]);
   } catch {
     return null;
+  } finally {
+    clearTimeout(timer);
   }
+}
+
+// The objects of the build before this one, while the two are rolled out side by side, do not know the procedure and
+// have done nothing.
+async function askedAsBefore(object, body, error) {
+  if (!/does not (support RPC|implement)/.test(error?.message)) throw error;
+  const response = await object.fetch("https://object/", { method: "POST", body });
+  if (response.status !== 200) throw error;
+  return response.text();
 }
 
 export function askObject(ticket, namespace, name, body, deadlineMs) {
@@ -244,11 +272,30 @@ export function writeStored(ticket, namespace, key, value, seconds) {
   settle(ticket, succeeds(put()), tellDone);
 }
 
-// All rows of a statement as JSON, and nothing where there are none. The values bound to it are JSON too.
-export function runSql(sql, statement, bound) {
-  const cursor = bound ? sql.exec(statement, ...JSON.parse(bound)) : sql.exec(statement);
+// All rows of a statement as JSON, and nothing where there are none.
+export function runSql(sql, statement, bound, givesRows) {
+  const cursor = sql.exec(statement, ...valuesOf(bound));
+  if (!givesRows) return "";
   const rows = cursor.raw().toArray();
   return rows.length === 0 ? "" : JSON.stringify(rows);
+}
+
+// A line of kinds, `n` for nothing, `i` and the number, `t` and the length of a text; then the texts.
+function valuesOf(bound) {
+  const values = [];
+  let at = bound.indexOf("\n") + 1;
+  for (let from = 0; from < bound.length && bound[from] !== "\n";) {
+    const end = bound.indexOf(" ", from);
+    const number = Number(bound.slice(from + 1, end));
+    if (bound[from] === "n") values.push(null);
+    else if (bound[from] === "i") values.push(number);
+    else {
+      values.push(bound.slice(at, at + number));
+      at += number;
+    }
+    from = end + 1;
+  }
+  return values;
 }
 
 async function armed(storage, at) {

@@ -5,8 +5,11 @@ use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen(raw_module = "./glue.js")]
 extern "C" {
-    /// Answers a call.
+    /// Answers a call of the Worker.
     pub(super) fn finish(call: u32, status: u16, headers: &str, body: &str);
+
+    /// Answers a call of an object, or of the clock.
+    pub(super) fn tell(call: u32, text: &str);
 
     pub(super) fn exchange(
         ticket: u32,
@@ -31,7 +34,12 @@ extern "C" {
     pub(super) fn write_stored(ticket: u32, namespace: &JsValue, key: &str, value: &str, seconds: u32);
 
     #[wasm_bindgen(catch, js_name = runSql)]
-    pub(super) fn run_sql(sql: &JsValue, statement: &str, bound: &str) -> Result<String, JsValue>;
+    pub(super) fn run_sql(
+        sql: &JsValue,
+        statement: &str,
+        bound: &str,
+        gives_rows: bool,
+    ) -> Result<String, JsValue>;
 
     #[wasm_bindgen(js_name = setAlarm)]
     pub(super) fn set_alarm(ticket: u32, storage: &JsValue, at: f64);

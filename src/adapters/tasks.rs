@@ -10,6 +10,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 
+use super::cloudflare::look_again;
 use super::glue;
 
 type Work = Pin<Box<dyn Future<Output = ()>>>;
@@ -67,6 +68,7 @@ pub(crate) fn start(call: u32, work: impl Future<Output = ()> + 'static) {
 }
 
 fn go_on(task: Task) {
+    look_again();
     let mut next = Some(task);
     while let Some(mut task) = next {
         TASKS.with_borrow_mut(|tasks| tasks.at_work = task.call);
@@ -163,5 +165,5 @@ pub(super) async fn done(begin: impl FnOnce(u32)) -> bool {
 
 /// Answers a call with a text.
 pub(crate) fn answer_text(call: u32, text: &str) {
-    glue::finish(call, 200, "", text);
+    glue::tell(call, text);
 }

@@ -9,7 +9,7 @@ use std::future::Future;
 use serde_json::Value;
 
 use crate::id::{AccountId, TokenId, UserId};
-use crate::json::{FromJson, ToJson, record, words};
+use crate::json::{FromJson, ToJson, Tree, record, words};
 use crate::secret::Secret;
 use crate::time::Timestamp;
 
@@ -208,7 +208,7 @@ impl ToJson for Failure {
 }
 
 impl FromJson for Failure {
-    fn read(value: Option<Value>, sound: &mut bool) -> Self {
+    fn read(value: Option<Tree<'_>>, sound: &mut bool) -> Self {
         Self(Box::read(value, sound))
     }
 }

@@ -100,8 +100,8 @@ macro_rules! text_id {
         }
 
         impl crate::json::FromJson for $name {
-            fn read(value: Option<serde_json::Value>, sound: &mut bool) -> Self {
-                value.as_ref().and_then(serde_json::Value::as_str).and_then(|text| text.parse().ok()).unwrap_or_else(|| {
+            fn read(value: Option<crate::json::Tree<'_>>, sound: &mut bool) -> Self {
+                value.as_ref().and_then(crate::json::Tree::as_str).and_then(|text| text.parse().ok()).unwrap_or_else(|| {
                     *sound = false;
                     Self([b'0'; $length])
                 })

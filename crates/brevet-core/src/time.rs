@@ -101,7 +101,7 @@ impl ToJson for Timestamp {
 }
 
 impl FromJson for Timestamp {
-    fn read(value: Option<serde_json::Value>, sound: &mut bool) -> Self {
+    fn read(value: Option<crate::json::Tree<'_>>, sound: &mut bool) -> Self {
         Self::from_unix(i64::read(value, sound)).unwrap_or_else(|_| {
             *sound = false;
             Self(0)

@@ -4,17 +4,19 @@
 //! is refused. Depth is bounded, because every level costs stack.
 
 mod read;
+mod tree;
 mod write;
 
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Number, Value};
+use serde::de::DeserializeSeed as _;
+use serde_json::{Map, Value};
 
 pub use read::{FromJson, Members, from_text};
 pub(crate) use read::{record, variants, words};
+pub use tree::Tree;
 pub(crate) use write::number_text;
-pub use write::{List, Object, Raw, ToJson, object, to_text, to_value};
+pub use write::{List, Object, Raw, ToJson, Within, object, to_text, to_value};
 
 /// Policies nest six levels deep; nothing that Brevet takes nests deeper than this.
 pub const DEEPEST: usize = 16;
@@ -71,15 +73,23 @@ const DEEP: &str = "too deep";
 /// # Errors
 /// See [`JsonError`].
 pub fn read_value(text: &[u8]) -> Result<Value, JsonError> {
+    read_tree(text).map(Value::from)
+}
+
+/// Reads any JSON value, for whoever takes it apart at once.
+///
+/// # Errors
+/// See [`JsonError`].
+pub fn read_tree(text: &[u8]) -> Result<Tree<'_>, JsonError> {
     if text.iter().all(u8::is_ascii_whitespace) {
         return Err(JsonError::Empty);
     }
     let mut deserializer = serde_json::Deserializer::from_slice(text);
-    let value = Strict { left: DEEPEST }.deserialize(&mut deserializer).and_then(|value| {
+    let tree = tree::Strict { left: DEEPEST }.deserialize(&mut deserializer).and_then(|tree| {
         deserializer.end()?;
-        Ok(value)
+        Ok(tree)
     });
-    value.map_err(|error| {
+    tree.map_err(|error| {
         let (line, column) = (error.line(), error.column());
         // A custom error has no kind of its own in serde_json but its text.
         let message = error.to_string();
@@ -106,83 +116,6 @@ pub fn read_object(text: &[u8]) -> Result<Map<String, Value>, JsonError> {
     }
 }
 
-#[derive(Clone, Copy)]
-struct Strict {
-    left: usize,
-}
-
-impl Strict {
-    fn below<E: Error>(&self) -> Result<Self, E> {
-        self.left.checked_sub(1).map(|left| Self { left }).ok_or_else(|| E::custom(DEEP))
-    }
-}
-
-impl<'de> DeserializeSeed<'de> for Strict {
-    type Value = Value;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Strict {
-    type Value = Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON")
-    }
-
-    fn visit_unit<E: Error>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_bool<E: Error>(self, value: bool) -> Result<Value, E> {
-        Ok(Value::Bool(value))
-    }
-
-    fn visit_i64<E: Error>(self, value: i64) -> Result<Value, E> {
-        Ok(Value::Number(value.into()))
-    }
-
-    fn visit_u64<E: Error>(self, value: u64) -> Result<Value, E> {
-        Ok(Value::Number(value.into()))
-    }
-
-    fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
-        Ok(Number::from_f64(value).map_or(Value::Null, Value::Number))
-    }
-
-    fn visit_str<E: Error>(self, value: &str) -> Result<Value, E> {
-        Ok(Value::String(value.to_owned()))
-    }
-
-    fn visit_string<E: Error>(self, value: String) -> Result<Value, E> {
-        Ok(Value::String(value))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
-        // Before the first item: an empty list has its depth too.
-        let below = self.below()?;
-        let mut list = Vec::new();
-        while let Some(item) = items.next_element_seed(below)? {
-            list.push(item);
-        }
-        Ok(Value::Array(list))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
-        let below = self.below()?;
-        let mut object = Map::new();
-        while let Some(name) = members.next_key::<String>()? {
-            let value = members.next_value_seed(below)?;
-            if object.insert(name, value).is_some() {
-                return Err(A::Error::custom(DUPLICATE));
-            }
-        }
-        Ok(Value::Object(object))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -194,6 +127,19 @@ mod tests {
         assert!(matches!(read_value(br#"{"x":[{"a":1,"a":2}]}"#), Err(JsonError::Duplicate { .. })));
         // An escaped spelling is the same member.
         assert!(matches!(read_value(br#"{"a":1,"\u0061":2}"#), Err(JsonError::Duplicate { .. })));
+    }
+
+    #[test]
+    fn refuses_it_among_many_members_too_and_takes_time_for_them_in_proportion() {
+        let many = |count: usize, last: &str| {
+            let members: Vec<String> = (0..count).map(|at| format!("\"m{at}\":0")).collect();
+            format!("{{{},\"{last}\":0}}", members.join(","))
+        };
+        for count in [1, 31, 32, 33, 200_000] {
+            let twin = many(count, &format!("m{}", count / 2));
+            assert!(matches!(read_value(twin.as_bytes()), Err(JsonError::Duplicate { .. })), "{count}");
+            assert_eq!(read_object(many(count, "last").as_bytes()).unwrap().len(), count + 1);
+        }
     }
 
     #[test]

@@ -4,46 +4,62 @@
 //! type shares one reader. A member that is missing or of another type makes the whole message
 //! unsound, and an unsound message is never handed out: see [`from_text`].
 
-use serde_json::{Map, Value};
+use std::borrow::Cow;
 
-use super::read_value;
+use serde_json::Value;
+
+use super::{Tree, read_tree};
 
 /// What can be read from JSON that Brevet itself wrote.
 pub trait FromJson: Sized {
     /// Reads a member. Where it cannot, it clears `sound` and gives any value, which nobody sees.
-    fn read(value: Option<Value>, sound: &mut bool) -> Self;
+    fn read(value: Option<Tree<'_>>, sound: &mut bool) -> Self;
 }
 
 /// Reads a message; `None` where anything in it is not as it was written.
 pub fn from_text<T: FromJson>(text: &str) -> Option<T> {
     let mut sound = true;
-    let read = T::read(read_value(text.as_bytes()).ok(), &mut sound);
+    let read = T::read(read_tree(text.as_bytes()).ok(), &mut sound);
     sound.then_some(read)
 }
 
 /// The members of an object that is being read.
 #[derive(Debug)]
-pub struct Members<'a> {
-    map: Map<String, Value>,
-    sound: &'a mut bool,
+pub struct Members<'a, 'b> {
+    members: Vec<(Cow<'a, str>, Tree<'a>)>,
+    /// Where the next one probably is: what Brevet wrote is read in the same order.
+    next: usize,
+    sound: &'b mut bool,
 }
 
-impl<'a> Members<'a> {
+impl<'a, 'b> Members<'a, 'b> {
     /// The members of what should be an object.
-    pub fn of(value: Option<Value>, sound: &'a mut bool) -> Self {
-        let map = match value {
-            Some(Value::Object(map)) => map,
+    pub fn of(value: Option<Tree<'a>>, sound: &'b mut bool) -> Self {
+        let members = match value {
+            Some(Tree::Object(members)) => members,
             _ => {
                 *sound = false;
-                Map::new()
+                Vec::new()
             }
         };
-        Self { map, sound }
+        Self { members, next: 0, sound }
     }
 
     /// Takes a member out.
     pub fn take<T: FromJson>(&mut self, name: &str) -> T {
-        T::read(self.map.remove(name), self.sound)
+        T::read(self.taken(name), self.sound)
+    }
+
+    fn taken(&mut self, name: &str) -> Option<Tree<'a>> {
+        let is_it = |member: &(Cow<'a, str>, Tree<'a>)| member.0 == name;
+        let at = if self.members.get(self.next).is_some_and(is_it) {
+            self.next
+        } else {
+            self.members.iter().position(is_it)?
+        };
+        self.next = at + 1;
+        let (_, value) = self.members.get_mut(at)?;
+        Some(std::mem::replace(value, Tree::Null))
     }
 
     /// Notes that the message is not one of ours.
@@ -53,9 +69,9 @@ impl<'a> Members<'a> {
 }
 
 impl FromJson for String {
-    fn read(value: Option<Value>, sound: &mut bool) -> Self {
+    fn read(value: Option<Tree<'_>>, sound: &mut bool) -> Self {
         match value {
-            Some(Value::String(text)) => text,
+            Some(Tree::Text(text)) => text.into_owned(),
             _ => {
                 *sound = false;
                 Self::new()
@@ -65,9 +81,9 @@ impl FromJson for String {
 }
 
 impl FromJson for bool {
-    fn read(value: Option<Value>, sound: &mut bool) -> Self {
+    fn read(value: Option<Tree<'_>>, sound: &mut bool) -> Self {
         match value {
-            Some(Value::Bool(flag)) => flag,
+            Some(Tree::Bool(flag)) => flag,
             _ => {
                 *sound = false;
                 false
@@ -77,21 +93,22 @@ impl FromJson for bool {
 }
 
 impl FromJson for i64 {
-    fn read(value: Option<Value>, sound: &mut bool) -> Self {
-        match value.as_ref().and_then(Value::as_i64) {
-            Some(number) => number,
-            None => {
-                *sound = false;
-                0
-            }
-        }
+    fn read(value: Option<Tree<'_>>, sound: &mut bool) -> Self {
+        let number = match value {
+            Some(Tree::Number(number)) => number.as_i64(),
+            _ => None,
+        };
+        number.unwrap_or_else(|| {
+            *sound = false;
+            0
+        })
     }
 }
 
 macro_rules! whole_numbers {
     ($($kind:ty),+) => {
         $(impl FromJson for $kind {
-            fn read(value: Option<Value>, sound: &mut bool) -> Self {
+            fn read(value: Option<Tree<'_>>, sound: &mut bool) -> Self {
                 Self::try_from(i64::read(value, sound)).unwrap_or_else(|_| {
                     *sound = false;
                     0
@@ -104,34 +121,37 @@ macro_rules! whole_numbers {
 whole_numbers!(u16, u32, u64);
 
 impl FromJson for Value {
-    fn read(value: Option<Value>, sound: &mut bool) -> Self {
-        value.unwrap_or_else(|| {
-            *sound = false;
-            Self::Null
-        })
+    fn read(value: Option<Tree<'_>>, sound: &mut bool) -> Self {
+        value.map_or_else(
+            || {
+                *sound = false;
+                Self::Null
+            },
+            Self::from,
+        )
     }
 }
 
 impl<T: FromJson> FromJson for Option<T> {
-    fn read(value: Option<Value>, sound: &mut bool) -> Self {
+    fn read(value: Option<Tree<'_>>, sound: &mut bool) -> Self {
         match value {
-            None | Some(Value::Null) => None,
+            None | Some(Tree::Null) => None,
             there => Some(T::read(there, sound)),
         }
     }
 }
 
 impl<T: FromJson> FromJson for Box<T> {
-    fn read(value: Option<Value>, sound: &mut bool) -> Self {
+    fn read(value: Option<Tree<'_>>, sound: &mut bool) -> Self {
         Self::new(T::read(value, sound))
     }
 }
 
 impl<T: FromJson> FromJson for Vec<T> {
-    fn read(value: Option<Value>, sound: &mut bool) -> Self {
+    fn read(value: Option<Tree<'_>>, sound: &mut bool) -> Self {
         let mut list = Self::new();
         match value {
-            Some(Value::Array(items)) => {
+            Some(Tree::List(items)) => {
                 for item in items {
                     list.push(T::read(Some(item), sound));
                 }
@@ -147,14 +167,14 @@ macro_rules! record {
     ($kind:ident { $($member:ident),+ $(,)? }) => {
         impl $crate::json::ToJson for $kind {
             fn write(&self, text: &mut String) {
-                let mut object = $crate::json::Object::new();
+                let mut object = $crate::json::Within::of(text);
                 $(object.put(stringify!($member), &self.$member);)+
-                text.push_str(&object.finish());
+                object.end();
             }
         }
 
         impl $crate::json::FromJson for $kind {
-            fn read(value: Option<serde_json::Value>, sound: &mut bool) -> Self {
+            fn read(value: Option<$crate::json::Tree<'_>>, sound: &mut bool) -> Self {
                 let mut members = $crate::json::Members::of(value, sound);
                 Self { $($member: members.take(stringify!($member)),)+ }
             }
@@ -171,7 +191,7 @@ macro_rules! variants {
     }) => {
         impl $crate::json::ToJson for $kind {
             fn write(&self, text: &mut String) {
-                let mut object = $crate::json::Object::new();
+                let mut object = $crate::json::Within::of(text);
                 match self {
                     Self::$first { $($first_field: $first_member),* } => {
                         object.text("is", $first_word);
@@ -182,12 +202,12 @@ macro_rules! variants {
                         $(object.put(stringify!($member), $member);)*
                     })*
                 }
-                text.push_str(&object.finish());
+                object.end();
             }
         }
 
         impl $crate::json::FromJson for $kind {
-            fn read(value: Option<serde_json::Value>, sound: &mut bool) -> Self {
+            fn read(value: Option<$crate::json::Tree<'_>>, sound: &mut bool) -> Self {
                 let mut members = $crate::json::Members::of(value, sound);
                 match members.take::<String>("is").as_str() {
                     $($word => Self::$variant { $($field: members.take(stringify!($member))),* },)*
@@ -225,8 +245,8 @@ macro_rules! words {
         }
 
         impl $crate::json::FromJson for $kind {
-            fn read(value: Option<serde_json::Value>, sound: &mut bool) -> Self {
-                value.as_ref().and_then(serde_json::Value::as_str).and_then(Self::from_word).unwrap_or_else(|| {
+            fn read(value: Option<$crate::json::Tree<'_>>, sound: &mut bool) -> Self {
+                value.as_ref().and_then($crate::json::Tree::as_str).and_then(Self::from_word).unwrap_or_else(|| {
                     *sound = false;
                     Self::$first
                 })

@@ -4,6 +4,11 @@ use std::fmt::Write as _;
 
 use serde_json::{Number, Value};
 
+use crate::hex;
+
+/// The room that a text begins with: most are shorter, and each doubling copies what is there.
+const USUAL: usize = 1_024;
+
 /// What can be written as JSON.
 pub trait ToJson {
     /// Appends it to the text.
@@ -12,7 +17,7 @@ pub trait ToJson {
 
 /// The JSON text of a value.
 pub fn to_text<T: ToJson + ?Sized>(value: &T) -> String {
-    let mut text = String::new();
+    let mut text = String::with_capacity(USUAL);
     value.write(&mut text);
     text
 }
@@ -69,12 +74,7 @@ impl Object {
     }
 
     fn name(&mut self, name: &str) {
-        if self.0.len() > 1 {
-            self.0.push(',');
-        }
-        self.0.push('"');
-        self.0.push_str(name);
-        self.0.push_str("\":");
+        write_name(self.0.len() > 1, name, &mut self.0);
     }
 
     /// The finished text.
@@ -89,6 +89,44 @@ impl ToJson for Object {
         text.push_str(&self.0);
         text.push('}');
     }
+}
+
+/// A JSON object that is being written within a longer text, where it stands.
+#[derive(Debug)]
+pub struct Within<'a> {
+    text: &'a mut String,
+    /// The length of the text before the first member.
+    begun: usize,
+}
+
+impl<'a> Within<'a> {
+    /// Begins the object.
+    pub fn of(text: &'a mut String) -> Self {
+        text.push('{');
+        Self { begun: text.len(), text }
+    }
+
+    /// Adds a member, as [`Object::put`] does. Messages have hundreds of them: one copy of this for all kinds.
+    pub fn put(&mut self, name: &str, value: &dyn ToJson) {
+        write_name(self.text.len() > self.begun, name, self.text);
+        value.write(self.text);
+    }
+
+    /// Adds a text member, as [`Object::text`] does.
+    pub fn text(&mut self, name: &str, value: &str) {
+        self.put(name, &value);
+    }
+
+    /// Ends the object.
+    pub fn end(self) {
+        self.text.push('}');
+    }
+}
+
+fn write_name(follows: bool, name: &str, text: &mut String) {
+    text.push_str(if follows { ",\"" } else { "\"" });
+    text.push_str(name);
+    text.push_str("\":");
 }
 
 /// A JSON array that is being written.
@@ -134,14 +172,31 @@ impl ToJson for Raw<'_> {
 }
 
 fn write_text(value: &str, text: &mut String) {
-    if value.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\') {
-        text.push('"');
-        text.push_str(value);
-        text.push('"');
-    } else {
-        // A text can always be written.
-        text.push_str(&serde_json::to_string(value).unwrap_or_default());
+    text.push('"');
+    let mut written = 0;
+    for (at, byte) in value.bytes().enumerate() {
+        if byte >= b' ' && byte != b'"' && byte != b'\\' {
+            continue;
+        }
+        // What is escaped is ASCII, so these are the bounds of characters.
+        text.push_str(value.get(written..at).unwrap_or_default());
+        written = at + 1;
+        match byte {
+            b'"' => text.push_str("\\\""),
+            b'\\' => text.push_str("\\\\"),
+            b'\n' => text.push_str("\\n"),
+            b'\r' => text.push_str("\\r"),
+            b'\t' => text.push_str("\\t"),
+            b'\x08' => text.push_str("\\b"),
+            b'\x0c' => text.push_str("\\f"),
+            control => {
+                text.push_str("\\u00");
+                text.push_str(&hex::encode(&[control]));
+            }
+        }
     }
+    text.push_str(value.get(written..).unwrap_or_default());
+    text.push('"');
 }
 
 impl ToJson for str {
@@ -277,11 +332,19 @@ mod tests {
         );
     }
 
+    #[test]
+    fn spells_every_ascii_character_as_serde_json_does() {
+        let all: String = (0_u8..128).map(char::from).chain("é\u{2028}𝄞".chars()).collect();
+        assert_eq!(to_text(&all), serde_json::to_string(&all).unwrap());
+    }
+
     proptest! {
         #[test]
         fn any_text_is_read_back_as_it_was(text in any::<String>(), number in any::<i64>()) {
             let mut object = Object::new();
             object.text("text", &text).put("number", &number);
+            // Digests are taken of texts: they are spelled as ever.
+            prop_assert_eq!(to_text(&text), serde_json::to_string(&text).unwrap());
             let read: Value = serde_json::from_str(&object.finish()).unwrap();
             prop_assert_eq!(read["text"].as_str(), Some(text.as_str()));
             prop_assert_eq!(read["number"].as_i64(), Some(number));

@@ -89,6 +89,9 @@ pub struct Book<S> {
     /// No live lease ends before this moment, in seconds since 1970: all writing of leases goes through here.
     /// 0 where that is not known.
     ends: Cell<i64>,
+    /// Whether it is known that the book has no freeze, not even one that is over: all writing of freezes goes
+    /// through here.
+    no_freeze: Cell<bool>,
 }
 
 impl<S: Sql> Book<S> {
@@ -98,28 +101,43 @@ impl<S: Sql> Book<S> {
     /// The database's.
     pub fn open(sql: S) -> Result<Self, SqlError> {
         migrate(&sql, STEPS)?;
-        Ok(Self { sql, ends: Cell::new(0) })
+        Ok(Self { sql, ends: Cell::new(0), no_freeze: Cell::new(false) })
     }
 
     pub(super) fn sql(&self) -> &S {
         &self.sql
     }
 
-    /// Writes a lease that is not there yet.
+    pub(super) fn has_no_freeze(&self) -> bool {
+        self.no_freeze.get()
+    }
+
+    pub(super) fn note_freezes(&self, any: bool) {
+        self.no_freeze.set(!any);
+    }
+
+    /// Whether a lease of this id is in the book.
     ///
     /// # Errors
-    /// The database's, among them that of a lease id that is taken.
-    pub fn insert(&self, lease: &Lease) -> Result<(), SqlError> {
+    /// The database's.
+    pub fn holds(&self, id: LeaseId) -> Result<bool, SqlError> {
+        Ok(!self.sql.run("SELECT 1 FROM lease WHERE id = ?", &[id.as_str().into()])?.is_empty())
+    }
+
+    /// Writes a lease, unless one of its id is there already; tells whether it was written.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn insert(&self, lease: &Lease) -> Result<bool, SqlError> {
         self.note_end(lease);
         let mut bound = Columns::of(lease).0.to_vec();
         bound.extend([SqlValue::Text(to_text(lease)), lease.id.as_str().into()]);
-        self.sql
-            .run(
-                "INSERT INTO lease (token_id, owner, grant_name, template, run, state, live, created, issued_on, expires_on, revision, body, id)
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                &bound,
-            )
-            .map(drop)
+        let written = self.sql.run(
+            "INSERT INTO lease (token_id, owner, grant_name, template, run, state, live, created, issued_on, expires_on, revision, body, id)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING RETURNING 1",
+            &bound,
+        )?;
+        Ok(!written.is_empty())
     }
 
     /// Writes a lease over itself, with a later revision. `before` is what stood in the row: each index entry

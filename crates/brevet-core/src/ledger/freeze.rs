@@ -108,6 +108,7 @@ impl<S: Sql> Book<S> {
     /// # Errors
     /// The database's.
     pub fn freeze(&self, freeze: &Freeze) -> Result<(), SqlError> {
+        self.note_freezes(true);
         self.sql().run("DELETE FROM freeze WHERE until <= ?", &[freeze.since.unix().into()])?;
         self.sql()
             .run(
@@ -156,33 +157,32 @@ impl<S: Sql> Book<S> {
         rows.iter().map(freeze_of).collect()
     }
 
-    /// Whether a lease of this id is in the book already, and the freeze that holds it, the longest of
-    /// them: a create asks for both.
+    /// The freeze that holds a lease, the longest of them.
     ///
     /// # Errors
     /// The database's.
-    pub fn frozen(&self, lease: &Lease, now: Timestamp) -> Result<(bool, Option<Freeze>), SqlError> {
+    pub fn frozen(&self, lease: &Lease, now: Timestamp) -> Result<Option<Freeze>, SqlError> {
+        // Most of the time there is none, and every create asks.
+        if self.has_no_freeze() {
+            return Ok(None);
+        }
         let rows = self.sql().run(
-            "SELECT EXISTS (SELECT 1 FROM lease WHERE id = ?),
-                 (SELECT body FROM freeze WHERE (until IS NULL OR until > ?)
-                  AND (kind = 'all' OR (kind = 'owner' AND value = ?) OR (kind = 'grant' AND value = ?)
-                       OR (kind = 'template' AND value = ?))
-                  ORDER BY until IS NOT NULL, until DESC LIMIT 1)",
+            "SELECT body FROM freeze WHERE (until IS NULL OR until > ?)
+             AND (kind = 'all' OR (kind = 'owner' AND value = ?) OR (kind = 'grant' AND value = ?)
+                  OR (kind = 'template' AND value = ?))
+             ORDER BY until IS NOT NULL, until DESC LIMIT 1",
             &[
-                lease.id.as_str().into(),
                 now.unix().into(),
                 lease.owner.as_str().into(),
                 SqlValue::text(lease.grant.as_deref()),
                 SqlValue::text(lease.template.as_deref()),
             ],
         )?;
-        match rows.first().map(Vec::as_slice) {
-            Some([SqlValue::Integer(known), SqlValue::Null]) => Ok((*known != 0, None)),
-            Some([SqlValue::Integer(known), SqlValue::Text(body)]) => {
-                Ok((*known != 0, Some(from_text(body).ok_or(SqlError::Row("freeze"))?)))
-            }
-            _ => Err(SqlError::Row("freeze")),
+        if rows.is_empty() {
+            let any = self.sql().run("SELECT 1 FROM freeze LIMIT 1", &[])?;
+            self.note_freezes(!any.is_empty());
         }
+        rows.first().map(freeze_of).transpose()
     }
 
     /// The leases of a selection that have not ended.

@@ -3,11 +3,9 @@
 //! Worker and object are rolled out minutes apart: every message carries a protocol version, and an
 //! object answers the version before its own too.
 
-use serde_json::Value;
-
 use crate::cloudflare::{Allowance, Failure, Parents, TokenView};
 use crate::id::LeaseId;
-use crate::json::{FromJson, ToJson, record, variants, words};
+use crate::json::{FromJson, ToJson, Tree, record, variants, words};
 use crate::ledger::book::{After, Filter, LeaseKey, Page};
 use crate::ledger::claim::{Claim, OneUse};
 use crate::ledger::delivery::DeliveryState;
@@ -363,7 +361,7 @@ impl ToJson for ShownOnce {
 }
 
 impl FromJson for ShownOnce {
-    fn read(value: Option<Value>, sound: &mut bool) -> Self {
+    fn read(value: Option<Tree<'_>>, sound: &mut bool) -> Self {
         Self(Secret::new(String::read(value, sound)))
     }
 }
@@ -397,8 +395,14 @@ impl ToJson for Told {
 }
 
 impl FromJson for Told {
-    fn read(mut value: Option<Value>, sound: &mut bool) -> Self {
-        let allowance = value.as_mut().and_then(|value| value.get_mut(ALLOWANCE)).map(Value::take);
+    fn read(mut value: Option<Tree<'_>>, sound: &mut bool) -> Self {
+        let allowance = match &mut value {
+            Some(Tree::Object(members)) => {
+                let at = members.iter().position(|(name, _)| name == ALLOWANCE);
+                at.map(|at| members.swap_remove(at).1)
+            }
+            _ => None,
+        };
         Self { allowance: Option::read(allowance, sound), answer: Answer::read(value, sound) }
     }
 }

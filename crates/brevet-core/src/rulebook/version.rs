@@ -1,9 +1,8 @@
 //! How a version of the rules is told from every other.
 
-use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::json::{FromJson, ToJson, record};
+use crate::json::{FromJson, ToJson, Tree, record};
 
 /// The SHA-256 of the rules' JSON, in 64 lower-case hexadecimal digits.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -34,7 +33,7 @@ impl ToJson for RulesDigest {
 }
 
 impl FromJson for RulesDigest {
-    fn read(value: Option<Value>, sound: &mut bool) -> Self {
+    fn read(value: Option<Tree<'_>>, sound: &mut bool) -> Self {
         Self(String::read(value, sound))
     }
 }

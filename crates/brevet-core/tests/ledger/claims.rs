@@ -180,6 +180,22 @@ fn a_credential_for_one_use_makes_one_token() {
 }
 
 #[test]
+fn a_request_that_is_delivered_twice_is_told_so_whatever_it_came_with() {
+    let bench = Bench::new();
+    let claim = |key: &str| Some(Claim { key: key.to_owned(), body: "body".to_owned() });
+    let all = [
+        bench.create_with(1, OWNER, claim("one")),
+        with_credential(&bench, 2, "two", None),
+        with_credential(&bench, 3, "three", claim("three")),
+    ];
+    for operation in all {
+        assert!(matches!(bench.ask(Some(OWNER), operation.clone()), Answer::Valued { .. }));
+        bench.refuses(Some(OWNER), operation, Refusal::Moved);
+    }
+    assert_eq!(bench.cloud.tokens().len(), 3);
+}
+
+#[test]
 fn a_credential_that_failed_is_used_up_but_for_the_same_request() {
     let mut bench = Bench::new();
     let claim = |key: &str| Some(Claim { key: key.to_owned(), body: "body".to_owned() });

@@ -100,11 +100,11 @@ fn the_database_refuses_every_step_back() {
 fn the_engines_messages_hold_no_value() {
     let bench = Bench::new();
     bench.minted(1, OWNER);
-    let Err(SqlError::Engine(message)) = bench.office.book().insert(&intent(1, OWNER, bench.at(0))) else {
-        panic!()
-    };
-    assert!(message.contains("lease.id"), "{message}");
-    assert!(!message.contains(lease_id(1).as_str()), "{message}");
+    let mut twin = bench.lease(1);
+    twin.id = lease_id(2);
+    let Err(SqlError::Engine(message)) = bench.office.book().insert(&twin) else { panic!() };
+    assert!(message.contains("lease.token_id"), "{message}");
+    assert!(!message.contains(twin.token_id.unwrap().as_str()), "{message}");
 }
 
 #[test]

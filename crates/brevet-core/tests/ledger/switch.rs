@@ -94,6 +94,24 @@ fn a_freeze_outlives_the_object_and_ends_when_it_is_lifted_or_over() {
 }
 
 #[test]
+fn a_freeze_holds_however_long_there_was_none() {
+    let bench = Bench::new();
+    for number in [1, 3] {
+        bench.minted(number, OWNER);
+        set(&bench, 100, By::All, "");
+        frozen(&bench, bench.create(number + 1, OWNER));
+        frozen(&bench, bench.create(number + 1, OWNER));
+        assert!(matches!(bench.ask(None, Operation::Lift(lease_id(100))), Answer::Done));
+        bench.minted(number + 1, OWNER);
+    }
+    // Where there is none, nobody looks for one.
+    bench.sql.take_statements();
+    bench.minted(5, OWNER);
+    let statements = bench.sql.take_statements();
+    assert!(!statements.iter().any(|statement| statement.contains("freeze")), "{statements:#?}");
+}
+
+#[test]
 fn the_switch_is_no_owners() {
     let bench = Bench::new();
     bench.minted(1, OWNER);

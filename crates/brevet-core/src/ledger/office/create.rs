@@ -37,16 +37,11 @@ impl<S: Sql, C: Cloudflare, K: Clock> Hand<'_, S, C, K> {
         let Some(_hold) = Hold::take(&self.busy, lease.id) else { return Ok(Answer::Refused(Refusal::Busy)) };
         let mut reclaimed = false;
         loop {
-            let (known, freeze) = self.book.frozen(&lease, self.clock.now())?;
-            // The same request delivered twice makes one token.
-            if known {
-                return Ok(Answer::Refused(Refusal::Moved));
-            }
-            if let Some(freeze) = freeze {
+            if let Some(freeze) = self.book.frozen(&lease, self.clock.now())? {
                 return Ok(Answer::Frozen(Box::new(freeze)));
             }
             if let Some(claim) = &claim
-                && let Some(answer) = self.again(claim, &lease.owner, parents).await?
+                && let Some(answer) = self.again(claim, &lease, parents).await?
             {
                 return Ok(answer);
             }
@@ -62,11 +57,15 @@ impl<S: Sql, C: Cloudflare, K: Clock> Hand<'_, S, C, K> {
         if let Some(once) = &one_use
             && !self.book.use_up(once, claim.as_ref().map(|claim| claim.key.as_str()))?
         {
-            return Ok(Answer::Refused(Refusal::Used));
+            let known = self.book.holds(lease.id)?;
+            return Ok(Answer::Refused(if known { Refusal::Moved } else { Refusal::Used }));
         }
         self.remember(parents)?;
         lease.begin(self.clock.now());
-        self.book.insert(&lease)?;
+        // The same request delivered twice makes one token.
+        if !self.book.insert(&lease)? {
+            return Ok(Answer::Refused(Refusal::Moved));
+        }
         if let Some(claim) = &claim {
             self.book.claim(claim, lease.id, lease.created)?;
         }
@@ -84,11 +83,19 @@ impl<S: Sql, C: Cloudflare, K: Clock> Hand<'_, S, C, K> {
     }
 
     /// The answer to a request that came before with this key; none where nothing is left of it.
-    async fn again(&self, claim: &Claim, owner: &str, parents: &Parents) -> Result<Option<Answer>, SqlError> {
+    async fn again(
+        &self,
+        claim: &Claim,
+        asked: &Lease,
+        parents: &Parents,
+    ) -> Result<Option<Answer>, SqlError> {
         let Some(claimed) = self.book.claimed(&claim.key, self.clock.now())? else { return Ok(None) };
+        if claimed.lease == asked.id {
+            return Ok(Some(Answer::Refused(Refusal::Moved)));
+        }
         let lease = self.present(claimed.lease)?;
         // The key's hash has the caller in it; that is looked at once more, for this gives out a value.
-        if claimed.body != claim.body || lease.owner != owner {
+        if claimed.body != claim.body || lease.owner != asked.owner {
             return Ok(Some(Answer::Refused(Refusal::KeyReused)));
         }
         let Some(_hold) = Hold::take(&self.busy, lease.id) else {

@@ -192,7 +192,9 @@ impl<S: Sql, C: Cloudflare, K: Clock> Hand<'_, S, C, K> {
             revision: 0,
         };
         lease.take_view(view, now);
-        self.book.insert(&lease)?;
+        if !self.book.insert(&lease)? {
+            return Err(SqlError::Row("lease"));
+        }
         self.append(&Entry::about(&lease, now, "found", BY_ITSELF))?;
         self.schedule(id, Errand::Delete, lease.expires_on)?;
         Ok(lease)

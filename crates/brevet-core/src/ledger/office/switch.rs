@@ -12,7 +12,7 @@ use crate::ledger::sql::{Sql, SqlError};
 impl<S: Sql, C: Cloudflare, K: Clock> Hand<'_, S, C, K> {
     /// Why nothing may be changed of this lease now, if so.
     pub(super) fn frozen(&self, lease: &Lease) -> Result<Option<Answer>, SqlError> {
-        let (_, freeze) = self.book.frozen(lease, self.clock.now())?;
+        let freeze = self.book.frozen(lease, self.clock.now())?;
         Ok(freeze.map(|freeze| Answer::Frozen(Box::new(freeze))))
     }
 
