@@ -6,8 +6,9 @@ use crate::denial::refused;
 use crate::installation::{Installation, ROOT, request, rules};
 use crate::issuer::{self, AUDIENCE, URL, claims, ed25519_jwk, header, p256_jwk, signed};
 
-const JWKS: &str = "https://token.actions.githubusercontent.com/.well-known/jwks";
-const DISCOVERY: &str = "https://token.actions.githubusercontent.com/.well-known/openid-configuration";
+pub(crate) const JWKS: &str = "https://token.actions.githubusercontent.com/.well-known/jwks";
+pub(crate) const DISCOVERY: &str =
+    "https://token.actions.githubusercontent.com/.well-known/openid-configuration";
 
 pub(crate) fn federated() -> &'static Installation {
     let mut rules = rules();
@@ -200,12 +201,12 @@ fn keys_are_asked_for_once_a_minute_whatever_strangers_send() {
         issuer::signed_text(&head, payload.split('.').nth(1).unwrap())
     };
     here.fetched.take();
-    for number in 0..1_000 {
+    for number in 0..20 {
         assert_eq!(here.get(&unknown(&number.to_string()), "/v1/whoami").status, 401);
     }
     assert_eq!(here.fetched.take().len(), 0, "they were fetched a moment ago");
     here.pass(61);
-    for number in 0..100 {
+    for number in 0..20 {
         here.get(&unknown(&number.to_string()), "/v1/whoami");
     }
     assert_eq!(here.fetched.take(), [DISCOVERY, JWKS]);
@@ -237,23 +238,6 @@ fn an_issuer_that_is_down_is_good_for_a_day_and_then_for_nobody() {
         denied.text
     );
     assert!(here.logged().iter().any(|event| event["event"] == "issuer_keys" && event["alarm"] == true));
-}
-
-#[test]
-fn discovery_that_leads_elsewhere_is_not_followed() {
-    for document in [
-        json!({ "issuer": "https://evil.example", "jwks_uri": JWKS }),
-        json!({ "issuer": URL, "jwks_uri": "https://evil.example/jwks" }),
-        json!({ "issuer": URL, "jwks_uri": "https://token.actions.githubusercontent.com@evil.example/jwks" }),
-        json!({ "issuer": URL, "jwks_uri": "http://token.actions.githubusercontent.com/jwks" }),
-        json!({ "issuer": URL }),
-    ] {
-        let here = federated();
-        here.documents.borrow_mut().insert(DISCOVERY.to_owned(), document.to_string());
-        let denied = here.get(&token(here, &[]), "/v1/whoami");
-        assert_eq!(denied.status, 503, "{document}: {}", denied.text);
-        assert_eq!(here.fetched.take(), [DISCOVERY], "{document}");
-    }
 }
 
 #[test]

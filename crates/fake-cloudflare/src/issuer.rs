@@ -5,8 +5,11 @@
 //! seconds to make; the tests that need RSA sign for themselves.
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 
 use data_encoding::BASE64URL_NOPAD;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use http::{HeaderValue, Request, header};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -51,8 +54,10 @@ pub(crate) struct Wish {
 enum Fault {
     /// A page of HTML.
     Html,
-    /// Ten megabytes.
+    /// Good, but behind ten megabytes of blanks.
     Huge,
+    /// The same, packed to ten kilobytes, as its length says.
+    Packed,
     /// It is said to be elsewhere.
     Redirect { to: String },
     /// It comes after so many milliseconds.
@@ -226,7 +231,12 @@ impl Issuers {
             Some(Fault::Html) => {
                 body_answer(200, "text/html", b"<!doctype html><title>Sign in</title>".to_vec())
             }
-            Some(Fault::Huge) => body_answer(200, "application/json", vec![b' '; HUGE]),
+            Some(Fault::Huge) => body_answer(200, "application/json", swollen(&body)),
+            Some(Fault::Packed) => {
+                let mut answer = body_answer(200, "application/json", packed(&swollen(&body)));
+                answer.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+                answer
+            }
             Some(Fault::Status { status }) => body_answer(*status, "text/plain", Vec::new()),
             Some(Fault::Text { text }) => body_answer(200, "application/json", text.clone().into_bytes()),
             Some(Fault::Redirect { to }) => {
@@ -329,4 +339,17 @@ fn url_of(request: &Request<Vec<u8>>, shape: &str) -> String {
 /// An answer without a delay.
 pub(crate) fn at_once(answer: Answer) -> Outcome {
     Outcome { delay_ms: 0, body_delay_ms: 0, hold: None, reply: Reply::Answer(answer) }
+}
+/// A document behind so many blanks that nobody should read on: whoever does gets it.
+fn swollen(body: &Value) -> Vec<u8> {
+    let mut text = vec![b' '; HUGE];
+    text.extend(body.to_string().into_bytes());
+    text
+}
+
+fn packed(text: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    // Writing into memory does not fail.
+    let written = encoder.write_all(text).and_then(|()| encoder.finish());
+    written.unwrap_or_default()
 }

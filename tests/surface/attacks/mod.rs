@@ -1,17 +1,18 @@
 //! Attacks on federation, each by its name. Each is made by both doors, as a bearer and at `/oauth/token`, and is looked at
 //! from every side: the reason, the whole public answer, that no token came about, and what the journal says.
-//! What the numbers of presentations and of fetches bound is in `federation.rs`; what only a runtime shows (redirects, slow
-//! answers, presentations at the same moment) is in `tests/worker/suites/`.
+//! What only a runtime shows (redirects, slow answers, packed ones, presentations at the same moment) is in
+//! `tests/worker/suites/exchange.js`, with the same four looks.
 
 mod claims;
+mod keys;
 
 use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Value, json};
 
 use crate::exchange::{asking, fields};
-use crate::federation::{federated, publish, token};
+use crate::federation::{federated, token};
 use crate::installation::{Installation, ROOT, request};
-use crate::issuer::{URL, ed25519_jwk, header, p256_jwk, signed};
+use crate::issuer::{URL, header, signed};
 
 /// Claims of a good token of this moment.
 fn claims(here: &Installation, change: &[(&str, Value)]) -> Value {
@@ -24,8 +25,13 @@ fn with_header(here: &Installation, header: &Value) -> String {
     signed(header, &claims(here, &[]))
 }
 
+/// What no ledger was asked for is in the first account's journal.
 fn journal(here: &Installation, event: &str) -> Vec<String> {
-    let listed = here.get(ROOT, &format!("/v1/audit?account=apps&limit=100&event={event}")).body;
+    journal_of(here, "apps", event)
+}
+
+fn journal_of(here: &Installation, account: &str, event: &str) -> Vec<String> {
+    let listed = here.get(ROOT, &format!("/v1/audit?account={account}&limit=100&event={event}")).body;
     let entries = listed["entries"].as_array().unwrap();
     entries.iter().map(|entry| entry["entry"]["detail"].as_str().unwrap_or_default().to_owned()).collect()
 }
@@ -124,28 +130,7 @@ fn row_2_a_public_key_as_a_secret_and_an_algorithm_that_is_not_the_keys() {
         &|here| with_header(here, &json!({ "alg": "RS256", "kid": "one" })),
         "algorithm",
     );
-    keys_refused("a symmetric key", &json!({ "kty": "oct", "kid": "x", "k": "AAAA" }));
-}
-
-/// With this key beside the good ones the whole set is refused: nobody of the issuer gets in, and an alarm is logged.
-#[track_caller]
-fn keys_refused(attack: &str, key: &Value) {
-    let here = federated();
-    publish(here, &[ed25519_jwk(), p256_jwk(), key.clone()]);
-    let before = here.tokens();
-    let answer = here.post(&token(here, &[]), "/v1/tokens", json!({ "template": "zone-read" }));
-    assert_eq!((answer.status, here.tokens()), (503, before), "{attack}: {}", answer.text);
-    assert_eq!(answer.body["type"], "urn:brevet:problem:issuer-unavailable", "{attack}");
-    let logged = here.logged();
-    assert!(
-        logged.iter().any(|event| event["event"] == "issuer_keys" && event["alarm"] == true),
-        "{attack}: {logged:?}"
-    );
-    let counted = journal(here, "refused_unknown");
-    assert!(
-        counted.iter().any(|entry| entry.contains("its issuer's keys cannot be had: 1")),
-        "{attack}: {counted:?}"
-    );
+    keys::refused_beside_good_ones("a symmetric key", &json!({ "kty": "oct", "kid": "x", "k": "AAAA" }));
 }
 
 #[test]
@@ -239,47 +224,8 @@ fn row_4_key_ids_that_would_be_paths_statements_or_floods() {
     let here = federated();
     let answer = here.get(&with_header(here, &huge), "/v1/whoami");
     assert_eq!((answer.status, here.fetched.borrow().len()), (400, 0), "{}", answer.text);
-    keys_refused("a key id twice", &json!({ "kty": "OKP", "crv": "Ed25519", "kid": "one", "x": "AA" }));
-}
-
-#[test]
-fn row_5_hostile_keys_in_a_key_set() {
-    let zeros = BASE64URL_NOPAD.encode(&[0; 32]);
-    let modulus = |bytes: usize| BASE64URL_NOPAD.encode(&vec![0xc1; bytes]);
-    for (attack, key) in [
-        ("a short point", json!({ "kty": "OKP", "crv": "Ed25519", "x": "AA" })),
-        ("a key for encryption", json!({ "kty": "OKP", "crv": "Ed25519", "use": "enc", "x": zeros })),
-        (
-            "a key that may sign only",
-            json!({ "kty": "OKP", "crv": "Ed25519", "key_ops": ["sign"], "x": zeros }),
-        ),
-        ("another algorithm's", json!({ "kty": "OKP", "crv": "Ed25519", "alg": "ES256", "x": zeros })),
-        ("a short modulus", json!({ "kty": "RSA", "n": modulus(128), "e": "AQAB" })),
-        ("a long modulus", json!({ "kty": "RSA", "n": modulus(513), "e": "AQAB" })),
-        ("a small exponent", json!({ "kty": "RSA", "n": modulus(256), "e": "Aw" })),
-        ("another curve", json!({ "kty": "EC", "crv": "P-384", "x": zeros, "y": zeros })),
-    ] {
-        let mut key = key;
-        key["kid"] = json!("bad");
-        let made = |here: &Installation| {
-            publish(here, &[ed25519_jwk(), key.clone()]);
-            with_header(here, &json!({ "alg": "EdDSA", "kid": "bad" }))
-        };
-        is_no_identity(attack, &made, "no key of that id");
-    }
-    // Keys that have their form and no good signature: of small order, and off the curve.
-    let small = json!({ "kty": "OKP", "crv": "Ed25519", "kid": "bad", "x": zeros });
-    let off = json!({ "kty": "EC", "crv": "P-256", "kid": "bad", "x": zeros, "y": zeros });
-    for (attack, key, algorithm) in [("small order", small, "EdDSA"), ("off the curve", off, "ES256")] {
-        let made = |here: &Installation| {
-            publish(here, &[ed25519_jwk(), key.clone()]);
-            let encode = |value: &Value| BASE64URL_NOPAD.encode(value.to_string().as_bytes());
-            let head = json!({ "alg": algorithm, "kid": "bad" });
-            // With a key of small order this signature is good for every text, by the loose equation.
-            let mut signature = [0; 64];
-            signature[0] = 1;
-            format!("{}.{}.{}", encode(&head), encode(&claims(here, &[])), BASE64URL_NOPAD.encode(&signature))
-        };
-        is_no_identity(attack, &made, "its signature is not its issuer's");
-    }
+    keys::refused_beside_good_ones(
+        "a key id twice",
+        &json!({ "kty": "OKP", "crv": "Ed25519", "kid": "one", "x": "AA" }),
+    );
 }

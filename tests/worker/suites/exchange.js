@@ -15,6 +15,8 @@ const JWT = "urn:ietf:params:oauth:token-type:jwt";
 const FAULTS = {
   html: ["keys", { kind: "html" }],
   huge: ["keys", { kind: "huge" }],
+  // Its length is within the bound, and what comes out of it is not.
+  packed: ["keys", { kind: "packed" }],
   slow: ["keys", { kind: "slow", ms: 8_000 }],
   down: ["keys", { kind: "status", status: 500 }],
   empty: ["keys", { kind: "text", text: '{"keys":[]}' }],
@@ -42,6 +44,18 @@ export default () => describe("the exchange", () => {
     assert.match(result.headers["cache-control"], /no-store/);
     assert.deepEqual(calls, []);
     return result;
+  };
+
+  // How many identities the journal says were refused, by the reason.
+  const counted = async () => {
+    const { status, json, text } = await stage.ask("GET", "/v1/audit?account=apps&event=refused_unknown&limit=100", { as: "root" });
+    assert.equal(status, 200, text);
+    const sums = {};
+    for (const { entry } of json.entries) {
+      const [, reason, count] = /^(.*): (\d+)$/.exec(entry.detail);
+      sums[reason] = (sums[reason] ?? 0) + Number(count);
+    }
+    return sums;
   };
 
   before(async () => {
@@ -139,6 +153,10 @@ export default () => describe("the exchange", () => {
     for (const { status, json, text } of answers.filter((answer) => answer.status !== 200)) {
       assert.deepEqual([status, json.error, json.type], [400, "invalid_request", "urn:brevet:problem:credential-used"], text);
     }
+    // The journal has thirty a minute of one caller.
+    const { json } = await stage.ask("GET", "/v1/audit?account=main&event=refused&limit=100", { as: "root" });
+    const used = json.entries.filter(({ entry }) => entry.detail.startsWith("credential-used: "));
+    assert.ok(used.length >= 30 && used.length <= 49, String(used.length));
   });
 
   it("a weaker job can neither read nor roll nor end a stronger one's lease", async () => {
@@ -202,5 +220,23 @@ export default () => describe("the exchange", () => {
     assert.deepEqual(await stage.standIn.admin("GET", "/issuer/github-turning/asked"), ["discovery", "keys"]);
     const forged = await job({}, "github", { forged: true });
     await refuses(forged, {}, { status: 400, error: "invalid_request", why: /signature is not its issuer's/ });
+  });
+
+  it("the journal counts who was refused, by the reason", async () => {
+    // An instance tells of strangers once a minute, with the next of them.
+    const reasons = [/issuer's keys cannot be had/, /no key of that id/, /signature is not its issuer's/];
+    const until = Date.now() + 90_000;
+    for (;;) {
+      await exchange(await job({}, "github", { forged: true }));
+      const sums = await counted();
+      const of = (reason) => Object.entries(sums).filter(([name]) => reason.test(name)).reduce((sum, [, count]) => sum + count, 0);
+      if (reasons.every((reason) => of(reason) > 0) && of(/no key of that id/) >= 1_000) {
+        // One for each try of each fault at least, and for the redirect.
+        assert.ok(of(reasons[0]) > 2 * Object.keys(FAULTS).length, JSON.stringify(sums));
+        return;
+      }
+      assert.ok(Date.now() < until, JSON.stringify(sums));
+      await new Promise((resolve) => setTimeout(resolve, 1_000));
+    }
   });
 });

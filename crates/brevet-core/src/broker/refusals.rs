@@ -9,7 +9,7 @@ use crate::broker::in_force::{self, InForce};
 use crate::broker::ports::{Ports, Visitor};
 use crate::broker::session::Session;
 use crate::cloudflare::{FailureKind, TokenOwner};
-use crate::ledger::protocol::{Operation, PROTOCOL, Refused, Request};
+use crate::ledger::protocol::{Operation, PROTOCOL, Refusal, Refused, Request};
 use crate::policy::Caller;
 use crate::sorted::SortedMap;
 use crate::time::{Seconds, Timestamp};
@@ -47,10 +47,11 @@ async fn tell<P: Ports>(
     drop(ports.ledger(ledger, &request).await);
 }
 
-/// Tells the journal that a known caller was refused by the rules, a freeze or a limit.
+/// Tells the journal that a known caller was refused by the rules, a freeze or a limit, or came with a credential that had
+/// made its token: whoever holds a copy of it is seen by that.
 pub async fn tell_of_refusal<P: Ports>(ports: &P, session: &Session, fault: &Fault) {
     let decided = match fault {
-        Fault::Denied(_) | Fault::Power(_) | Fault::Frozen(_) => true,
+        Fault::Denied(_) | Fault::Power(_) | Fault::Frozen(_) | Fault::Ledger(Refusal::Used) => true,
         Fault::Upstream(failure) => matches!(failure.kind, FailureKind::Quota | FailureKind::RateLimited),
         _ => false,
     };
