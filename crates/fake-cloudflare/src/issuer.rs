@@ -340,6 +340,7 @@ fn url_of(request: &Request<Vec<u8>>, shape: &str) -> String {
 pub(crate) fn at_once(answer: Answer) -> Outcome {
     Outcome { delay_ms: 0, body_delay_ms: 0, hold: None, reply: Reply::Answer(answer) }
 }
+
 /// A document behind so many blanks that nobody should read on: whoever does gets it.
 fn swollen(body: &Value) -> Vec<u8> {
     let mut text = vec![b' '; HUGE];

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::exchange::{asking, fields};
 use crate::federation::{federated, token};
-use crate::installation::{Installation, ROOT, request};
+use crate::installation::{Answer, Installation, ROOT, request};
 use crate::issuer::{URL, header, signed};
 
 /// Claims of a good token of this moment.
@@ -36,6 +36,28 @@ fn journal_of(here: &Installation, account: &str, event: &str) -> Vec<String> {
     entries.iter().map(|entry| entry["entry"]["detail"].as_str().unwrap_or_default().to_owned()).collect()
 }
 
+/// Asks for a token of Cloudflare's, as a bearer or in an exchange.
+fn present(here: &Installation, job: &str, exchanged: bool) -> Answer {
+    if exchanged {
+        here.send(asking(&fields(job)))
+    } else {
+        here.send(request(job, "POST", "/v1/tokens", Some(&json!({ "template": "zone-read" }))))
+    }
+}
+
+/// What the caller is told whose token is no identity.
+#[track_caller]
+fn assert_no_identity(attack: &str, answer: &Answer, exchanged: bool, says: &str) {
+    let (status, told) = if exchanged { (400, "error_description") } else { (401, "detail") };
+    assert_eq!(answer.status, status, "{attack}: {}", answer.text);
+    assert_eq!(answer.body["type"], "urn:brevet:problem:invalid-identity", "{attack}: {}", answer.text);
+    if exchanged {
+        assert_eq!(answer.body["error"], "invalid_request", "{attack}");
+    }
+    let told = answer.body[told].as_str().unwrap();
+    assert!(told.contains(says), "{attack}: {told}");
+}
+
 /// The token is no identity: told to its bearer, counted in the journal, and nothing is minted.
 #[track_caller]
 fn is_no_identity(attack: &str, make: &dyn Fn(&Installation) -> String, says: &str) {
@@ -44,19 +66,8 @@ fn is_no_identity(attack: &str, make: &dyn Fn(&Installation) -> String, says: &s
         let job = make(here);
         let before = here.tokens();
         here.steps();
-        let answer = if exchanged {
-            here.send(asking(&fields(&job)))
-        } else {
-            here.send(request(&job, "POST", "/v1/tokens", Some(&json!({ "template": "zone-read" }))))
-        };
-        let (status, told) = if exchanged { (400, "error_description") } else { (401, "detail") };
-        assert_eq!(answer.status, status, "{attack}: {}", answer.text);
-        assert_eq!(answer.body["type"], "urn:brevet:problem:invalid-identity", "{attack}: {}", answer.text);
-        if exchanged {
-            assert_eq!(answer.body["error"], "invalid_request", "{attack}");
-        }
-        let told = answer.body[told].as_str().unwrap();
-        assert!(told.contains(says), "{attack}: {told}");
+        let answer = present(here, &job, exchanged);
+        assert_no_identity(attack, &answer, exchanged, says);
         // Not the token, and nothing of what the rules want.
         assert!(
             !answer.text.contains(&job) && !answer.text.contains("200000003"),
@@ -85,11 +96,7 @@ fn has_no_grant(attack: &str, here: &Installation, job: &str, reason: &str, evid
     for exchanged in [false, true] {
         let (before, refusals) = (here.tokens(), journal(here, "refused").len());
         here.steps();
-        let answer = if exchanged {
-            here.send(asking(&fields(job)))
-        } else {
-            here.send(request(job, "POST", "/v1/tokens", Some(&json!({ "template": "zone-read" }))))
-        };
+        let answer = present(here, job, exchanged);
         assert_eq!(answer.status, if exchanged { 400 } else { 403 }, "{attack}: {}", answer.text);
         assert_eq!(answer.body["type"], format!("urn:brevet:problem:{reason}"), "{attack}: {}", answer.text);
         for secret in ["app-deploy", "200000003"] {

@@ -1,6 +1,6 @@
 //! What the journal gets to know of refusals.
 //!
-//! A refusal is decided before any ledger is asked. So it costs a call of its own, which a flood could be
+//! Most refusals are decided before any ledger is asked. So each costs a call of its own, which a flood could be
 //! made of: a ledger writes a known caller's refusals out up to a bound, and strangers are counted here
 //! and told once a minute. Whatever becomes of the telling, the refusal stands.
 
