@@ -243,7 +243,9 @@ mod tests {
     proptest! {
         #[test]
         fn reads_base64_as_another_reader_does_and_in_one_spelling(text in "[A-Za-z0-9+/=_-]{0,90}", bytes in any::<Vec<u8>>()) {
-            prop_assert_eq!(decode(&text), BASE64.decode(text.as_bytes()).ok());
+            // The other reader also takes padded texts one after the other, which is a second spelling.
+            let other = BASE64.decode(text.as_bytes()).ok().filter(|bytes| BASE64.encode(bytes) == text);
+            prop_assert_eq!(decode(&text), other);
             prop_assert_eq!(decode(&BASE64.encode(&bytes)), Some(bytes));
         }
     }
