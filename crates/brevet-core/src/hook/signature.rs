@@ -256,11 +256,11 @@ mod tests {
         assert_eq!((signed.id, signed.timestamp, signed.hub_event, signed.signature), ("a", "1", "push", ""));
     }
 
-    /// A text with one byte of it exchanged.
+    /// A text with one byte of it exchanged for another one.
     fn changed(text: &str, at: usize, by: u8) -> String {
         let mut bytes = text.as_bytes().to_vec();
         let at = at % bytes.len();
-        bytes[at] = by;
+        bytes[at] = if bytes[at] == by { by ^ 1 } else { by };
         String::from_utf8(bytes).unwrap()
     }
 
@@ -269,25 +269,19 @@ mod tests {
         fn refuses_every_message_with_one_byte_changed(part in 0..4_usize, at in any::<usize>(), by in 33_u8..127) {
             let (id, timestamp, signature) = (example().id, example().timestamp, example().signature);
             let mut parts = [id, timestamp, signature, std::str::from_utf8(BODY).unwrap()].map(str::to_owned);
-            let other = changed(&parts[part], at, by);
-            prop_assume!(other != parts[part]);
-            parts[part] = other;
+            parts[part] = changed(&parts[part], at, by);
             let [id, timestamp, signature, body] = &parts;
             let signed = Signed { id, timestamp, signature, ..Signed::default() };
             prop_assert!(!standard(&signed, body.as_bytes()));
         }
 
         #[test]
-        fn refuses_every_body_and_signature_of_githubs_with_one_byte_changed(at in any::<usize>(), by in any::<u8>()) {
+        fn refuses_every_body_and_signature_of_githubs_with_one_byte_changed(at in any::<usize>(), by in 33_u8..127) {
             let keys = [key(Scheme::Github, GITHUB).unwrap()];
-            let mut body = b"Hello, World!".to_vec();
-            let place = at % body.len();
-            prop_assume!(body[place] != by);
-            body[place] = by;
-            prop_assert!(!is_signed(Scheme::Github, &keys, &github(), &body));
-            let other = changed(github().hub_signature, at, by % 94 + 33);
-            prop_assume!(other != github().hub_signature);
-            let signed = Signed { hub_signature: &other, ..github() };
+            let body = changed("Hello, World!", at, by);
+            prop_assert!(!is_signed(Scheme::Github, &keys, &github(), body.as_bytes()));
+            let signature = changed(github().hub_signature, at, by);
+            let signed = Signed { hub_signature: &signature, ..github() };
             prop_assert!(!is_signed(Scheme::Github, &keys, &signed, b"Hello, World!"));
         }
     }
