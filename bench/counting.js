@@ -12,7 +12,7 @@ function counted(env) {
     idFromName: (text) => env[name].idFromName(text),
     get: (id) => {
       const stub = env[name].get(id);
-      return { fetch: (...of) => { counts[key] += 1; return stub.fetch(...of); } };
+      return { ask: (question) => { counts[key] += 1; return stub.ask(question); } };
     },
   });
   return { ...env, LEDGER: of("LEDGER", "ledger"), RULES: of("RULES", "register") };
@@ -29,21 +29,20 @@ const sql = (storage) => ({
   },
 });
 
-const state = (of) => ({
-  id: of.id,
-  waitUntil: (promise) => of.waitUntil(promise),
-  storage: {
-    sql: sql(of.storage),
-    getAlarm: () => of.storage.getAlarm(),
-    // Billed as a row that is written.
-    setAlarm: (at) => { counts.alarms_set += 1; return of.storage.setAlarm(at); },
-  },
+const storage = (of) => ({
+  sql: sql(of),
+  getAlarm: () => of.getAlarm(),
+  // Billed as a row that is written.
+  setAlarm: (at) => { counts.alarms_set += 1; return of.setAlarm(at); },
 });
 
-const object = (Of) => class {
-  constructor(ctx, env) { this.inner = new Of(state(ctx), counted(env)); }
-  fetch(request) { return this.inner.fetch(request); }
-  alarm(info) { counts.alarms += 1; return this.inner.alarm(info); }
+const object = (Of) => class extends Of {
+  constructor(ctx, env) {
+    // The runtime's own kind of object takes no other context than the runtime's.
+    Object.defineProperty(ctx, "storage", { value: storage(ctx.storage) });
+    super(ctx, counted(env));
+  }
+  alarm(info) { counts.alarms += 1; return super.alarm(info); }
 };
 export const Ledger = object(BrevetLedger);
 export const Rules = object(BrevetRules);

@@ -91,7 +91,24 @@ const succeeds = (work) => work.then(() => true, () => false);
 
 // Answers a call of the Worker.
 export function finish(call, status, lines, body) {
-  taken(call)?.resolve(new Response(body, { status, headers: headersOf(lines) }));
+  taken(call)?.resolve(new Response(body, { status, headers: keptHeaders(lines) }));
+}
+
+// Most answers have one of a few sets of headers, and copying them costs less than making them of their texts.
+const kept = new Map();
+const MOST_KEPT = 16;
+// What is longer has something of its own in it, as a time, and does not come again.
+const LONGEST_KEPT = 128;
+
+function keptHeaders(lines) {
+  if (lines.length > LONGEST_KEPT) return headersOf(lines);
+  let headers = kept.get(lines);
+  if (!headers) {
+    if (kept.size >= MOST_KEPT) kept.clear();
+    headers = new Headers(headersOf(lines));
+    kept.set(lines, headers);
+  }
+  return headers;
 }
 
 // Answers a call of an object, or of the clock.

@@ -98,8 +98,8 @@ impl Ports for Surroundings {
     }
 
     async fn verify_signature(&self, key: &Key, signed: &[u8], signature: &[u8]) -> bool {
-        let (by, jwk) = (key.algorithm().as_str(), key.to_jwk());
-        tasks::done(|ticket| glue::check_signature(ticket, by, &jwk, signed, signature)).await
+        let by = key.algorithm().as_str();
+        tasks::done(|ticket| glue::check_signature(ticket, by, key.jwk(), signed, signature)).await
     }
 
     async fn verify(&self, owner: TokenOwner, value: &Secret) -> Result<Option<Verified>, Failure> {

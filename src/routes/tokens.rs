@@ -123,7 +123,7 @@ pub(super) fn simulate<P: Ports>(ports: &P, session: &Session, inbound: &Inbound
     let claims = match body.remove("claims") {
         None => Claims::default(),
         Some(Value::Object(members)) => {
-            Claims::of(&members).ok_or_else(|| wrong("/claims", "at most 128 claims"))?
+            Claims::of(members).ok_or_else(|| wrong("/claims", "at most 128 claims"))?
         }
         Some(_) => return Err(wrong("/claims", "an object")),
     };

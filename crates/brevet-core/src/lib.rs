@@ -17,6 +17,7 @@
 
 pub mod access;
 pub mod announce;
+mod base64url;
 pub mod bearer;
 pub mod broker;
 pub mod catalogue;

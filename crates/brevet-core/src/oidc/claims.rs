@@ -1,5 +1,7 @@
 //! The claims of a token, as text: an id may be a string in a JWT and a number in a webhook.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 
 use crate::json::number_text;
@@ -23,6 +25,14 @@ impl Claim {
         match value {
             Value::Array(members) => members.iter().map(text_of).collect::<Option<Vec<_>>>().map(Self::List),
             scalar => text_of(scalar).map(Self::Text),
+        }
+    }
+
+    /// The same, of a value that is used for nothing else.
+    fn of_own(value: Value) -> Option<Self> {
+        match value {
+            Value::String(text) => Some(Self::Text(text)),
+            other => Self::of(&other),
         }
     }
 
@@ -64,11 +74,11 @@ pub struct Claims(SortedMap<String, Claim>);
 
 impl Claims {
     /// Reads the members of an object; `None` where there are more than [`MOST_CLAIMS`].
-    pub fn of(members: &Map<String, Value>) -> Option<Self> {
+    pub fn of(members: Map<String, Value>) -> Option<Self> {
         if members.len() > MOST_CLAIMS {
             return None;
         }
-        let claims = members.iter().filter_map(|(name, value)| Some((name.clone(), Claim::of(value)?)));
+        let claims = members.into_iter().filter_map(|(name, value)| Some((name, Claim::of_own(value)?)));
         Some(Self(claims.collect()))
     }
 
@@ -89,6 +99,17 @@ impl Claims {
     pub fn fits(&self, name: &str, pattern: &Pattern) -> bool {
         self.get(name).is_some_and(|claim| claim.fits(pattern))
             || (name == "sub" && self.other_subject().is_some_and(|subject| pattern.takes(&subject)))
+    }
+
+    /// Every text by which the claim of this name may be taken.
+    pub(crate) fn texts(&self, name: &str) -> Vec<Cow<'_, str>> {
+        let own = match self.get(name) {
+            None => &[][..],
+            Some(Claim::Text(text)) => std::slice::from_ref(text),
+            Some(Claim::List(members)) => members,
+        };
+        let other = if name == "sub" { self.other_subject() } else { None };
+        own.iter().map(|text| Cow::Borrowed(text.as_str())).chain(other.map(Cow::Owned)).collect()
     }
 
     /// The subject of a job of GitHub's in the form that it has not: `repo:O/R:…` and `repo:O@1/R@2:…`. Names and ids must be
@@ -123,7 +144,7 @@ mod tests {
     use super::*;
 
     fn claims(value: &Value) -> Claims {
-        Claims::of(value.as_object().unwrap()).unwrap()
+        Claims::of(value.as_object().unwrap().clone()).unwrap()
     }
 
     #[test]

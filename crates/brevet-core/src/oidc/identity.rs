@@ -1,8 +1,9 @@
 //! What a signed token must say to be an identity.
 
 use std::fmt;
+use std::rc::Rc;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::oidc::claims::Claims;
 use crate::oidc::issuer::IssuerSpec;
@@ -81,7 +82,7 @@ pub struct VerifiedIdentity {
     subject: String,
     token_id: Option<String>,
     until: Timestamp,
-    claims: Claims,
+    claims: Rc<Claims>,
     digest: String,
 }
 
@@ -110,11 +111,15 @@ impl UnverifiedJwt {
         self.read(issuer, now).err()
     }
 
+    fn registered(&self, name: &str) -> Option<&Value> {
+        self.registered.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
+    }
+
     fn read(&self, issuer: &IssuerSpec, now: Timestamp) -> Result<VerifiedIdentity, IdentityError> {
         // The rule may be a later one than that of the signature.
         self.check_header(issuer)?;
-        let Self { members, claims, digest, .. } = self;
-        let moment = |name: &'static str| match members.get(name) {
+        let Self { claims, digest, .. } = self;
+        let moment = |name: &'static str| match self.registered(name) {
             None => Ok(None),
             // Whole seconds: RFC 7519 allows fractions, and no issuer writes them.
             Some(value) => value
@@ -123,12 +128,12 @@ impl UnverifiedJwt {
                 .map(Some)
                 .ok_or(IdentityError::Claim(name)),
         };
-        let text = |name: &'static str| match members.get(name) {
+        let text = |name: &'static str| match self.registered(name) {
             None => Ok(None),
             Some(Value::String(text)) if (1..=LONGEST_ID).contains(&text.len()) => Ok(Some(text.clone())),
             Some(_) => Err(IdentityError::Claim(name)),
         };
-        check_audience(members, issuer)?;
+        check_audience(self.registered("aud"), issuer)?;
         let until = moment("exp")?.ok_or(IdentityError::Claim("exp"))?;
         let issued = moment("iat")?.ok_or(IdentityError::Claim("iat"))?;
         let leeway = i64::from(LEEWAY.get());
@@ -155,15 +160,15 @@ impl UnverifiedJwt {
             subject,
             token_id,
             until,
-            claims: claims.clone(),
+            claims: Rc::clone(claims),
             digest: digest.clone(),
         })
     }
 }
 
 /// One audience, exactly: a token that is also for somebody else can be used here by them.
-fn check_audience(members: &Map<String, Value>, issuer: &IssuerSpec) -> Result<(), IdentityError> {
-    let audience = match members.get("aud") {
+fn check_audience(audience: Option<&Value>, issuer: &IssuerSpec) -> Result<(), IdentityError> {
+    let audience = match audience {
         Some(Value::String(audience)) => audience,
         Some(Value::Array(list)) => match list.as_slice() {
             [Value::String(only)] => only,
@@ -218,7 +223,7 @@ impl VerifiedIdentity {
             subject: text("sub").unwrap_or_default(),
             token_id: text("jti"),
             until,
-            claims,
+            claims: Rc::new(claims),
             digest: String::new(),
         }
     }

@@ -5,6 +5,7 @@ use std::fmt;
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde_json::{Map, Value};
 
+use crate::base64url;
 use crate::json::read_object;
 use crate::oidc::issuer::Algorithm;
 
@@ -95,6 +96,8 @@ pub struct Key {
     pub kid: Option<String>,
     /// What it consists of.
     pub material: KeyMaterial,
+    /// It as a JWK.
+    jwk: String,
 }
 
 impl Key {
@@ -107,15 +110,27 @@ impl Key {
         }
     }
 
+    /// A key of this material.
+    pub fn new(kid: Option<String>, material: KeyMaterial) -> Self {
+        let jwk = material.to_jwk();
+        Self { kid, material, jwk }
+    }
+
     /// The key as a JWK with nothing in it but the key.
-    pub fn to_jwk(&self) -> String {
+    pub fn jwk(&self) -> &str {
+        &self.jwk
+    }
+}
+
+impl KeyMaterial {
+    fn to_jwk(&self) -> String {
         let text = Base64UrlUnpadded::encode_string;
-        match &self.material {
-            KeyMaterial::Rsa { n } => format!("{{\"kty\":\"RSA\",\"n\":\"{}\",\"e\":\"AQAB\"}}", text(n)),
-            KeyMaterial::P256 { x, y } => {
+        match self {
+            Self::Rsa { n } => format!("{{\"kty\":\"RSA\",\"n\":\"{}\",\"e\":\"AQAB\"}}", text(n)),
+            Self::P256 { x, y } => {
                 format!("{{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"{}\",\"y\":\"{}\"}}", text(x), text(y))
             }
-            KeyMaterial::Ed25519 { x } => {
+            Self::Ed25519 { x } => {
                 format!("{{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"{}\"}}", text(x))
             }
         }
@@ -197,7 +212,7 @@ fn read(key: &Map<String, Value>) -> Option<Key> {
     if !said("use", "sig") || !may_verify {
         return None;
     }
-    let bytes = |name: &str| text(key, name).and_then(|part| Base64UrlUnpadded::decode_vec(part).ok());
+    let bytes = |name: &str| text(key, name).and_then(base64url::decode);
     let fixed = |name: &str| bytes(name).and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
     let alg = |algorithm: Algorithm| match key.get("alg") {
         None => true,
@@ -219,6 +234,6 @@ fn read(key: &Map<String, Value>) -> Option<Key> {
         Some(Value::String(kid)) => Some(kid.clone()),
         Some(_) => return None,
     };
-    let key = Key { kid, material };
+    let key = Key::new(kid, material);
     alg(key.algorithm()).then_some(key)
 }

@@ -1,24 +1,27 @@
 //! Taking a compact JWS apart (RFC 7515 section 7.1, RFC 8725).
 
 use std::fmt;
+use std::rc::Rc;
 
-use base64ct::{Base64UrlUnpadded, Encoding};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::hex;
 use crate::json::read_object;
 use crate::oidc::claims::Claims;
 use crate::oidc::identity::SignedJwt;
 use crate::oidc::issuer::{Algorithm, IssuerSpec};
 use crate::oidc::jwks::{KeySet, NoKey};
 use crate::oidc::{IdentityError, Signatures};
+use crate::{base64url, hex};
 
 /// The longest token, in bytes. GitHub's have about 1.5 kB, GitLab's up to 3 kB.
 pub const MOST_JWT_BYTES: usize = 8 * 1024;
 
 /// The longest key id, in bytes.
 pub const LONGEST_KID: usize = 256;
+
+/// The claims that are looked at as they came, a list as a list and a number as a number (RFC 7519 section 4.1).
+const REGISTERED: [&str; 6] = ["aud", "exp", "iat", "jti", "nbf", "sub"];
 
 /// Why a text is no token that could be looked at further. It holds nothing of the token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,17 +74,16 @@ pub struct UnverifiedJwt {
     typ: Option<String>,
     signed: String,
     signature: Vec<u8>,
-    pub(super) members: Map<String, Value>,
-    pub(super) claims: Claims,
+    /// The members of [`REGISTERED`], with their kinds.
+    pub(super) registered: Vec<(&'static str, Value)>,
+    pub(super) claims: Rc<Claims>,
     issuer: String,
     /// The SHA-256 of the whole text, in hexadecimal digits, where it has no id of its own.
     pub(super) digest: String,
 }
 
 fn decode(part: &str) -> Option<Vec<u8>> {
-    // It takes the alphabet alone, no padding, and the trailing bits must be zero.
-    let bytes = Base64UrlUnpadded::decode_vec(part).ok()?;
-    (!bytes.is_empty()).then_some(bytes)
+    base64url::decode(part).filter(|bytes| !bytes.is_empty())
 }
 
 impl UnverifiedJwt {
@@ -123,7 +125,6 @@ impl UnverifiedJwt {
         }
         let typ = text("typ")?;
         let members = read_object(&payload).map_err(|_| JwtError::Payload)?;
-        let claims = Claims::of(&members).ok_or(JwtError::Payload)?;
         // A list of issuers is none: RFC 8725 section 3.8.
         let issuer = match members.get("iss") {
             Some(Value::String(issuer)) => issuer.clone(),
@@ -134,7 +135,10 @@ impl UnverifiedJwt {
             true => String::new(),
             false => hex::encode(&<[u8; 32]>::from(Sha256::digest(whole.as_bytes()))),
         };
-        Ok(Self { algorithm, kid, typ, signed, signature, members, claims, issuer, digest })
+        let own = |name| Some((name, members.get(name)?.clone()));
+        let registered = REGISTERED.into_iter().filter_map(own).collect();
+        let claims = Rc::new(Claims::of(members).ok_or(JwtError::Payload)?);
+        Ok(Self { algorithm, kid, typ, signed, signature, registered, claims, issuer, digest })
     }
 
     /// The issuer that it says it is of: to look the issuer up, and for nothing else.

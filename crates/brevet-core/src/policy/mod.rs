@@ -11,6 +11,7 @@ mod caller;
 mod decide;
 mod denial;
 mod grant;
+mod index;
 mod listing;
 mod reach;
 mod redecide;
@@ -44,6 +45,7 @@ pub use workload::{Miss, Workload};
 
 pub use crate::rules::document::Powers;
 pub(crate) use caller::{Holder, Secrets};
+pub(crate) use index::GrantIndex;
 pub(crate) use reach::{Bounds, Line, ZoneBounds};
 
 /// The rules, worked out.
@@ -71,8 +73,8 @@ pub struct Policy {
     pub(crate) grants: Vec<GrantEntry>,
     /// By name.
     pub(crate) issuers: Vec<IssuerSpec>,
-    /// Issuer → its grants, by their place among all, ascending.
-    pub(crate) grants_of_issuers: SortedMap<String, Vec<usize>>,
+    /// Issuer → its grants.
+    pub(crate) grants_of_issuers: SortedMap<String, GrantIndex>,
     /// By name.
     pub(crate) hooks: SortedMap<String, Hook>,
     /// The claims that leases keep of their owner.

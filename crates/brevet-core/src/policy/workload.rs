@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::{Denial, GrantEntry, Policy};
+use super::{Denial, GrantEntry, GrantIndex, Policy};
 use crate::hex;
 use crate::oidc::{Claim, Claims, VerifiedIdentity};
 use crate::rules::document::Pattern;
@@ -141,7 +141,7 @@ impl GrantEntry {
 
 impl Policy {
     fn grants_of_issuer(&self, issuer: &str) -> impl Iterator<Item = &GrantEntry> {
-        let places = self.grants_of_issuers.get(issuer).map_or(&[][..], Vec::as_slice);
+        let places = self.grants_of_issuers.get(issuer).map_or(&[][..], GrantIndex::all);
         places.iter().filter_map(|at| self.grants.get(*at))
     }
 
@@ -151,7 +151,10 @@ impl Policy {
         workload: &'a Workload,
     ) -> impl Iterator<Item = &'a GrantEntry> {
         let claims = workload.identity.claims();
-        self.grants_of_issuer(workload.identity.issuer()).filter(|grant| grant.miss(claims).is_none())
+        let index = self.grants_of_issuers.get(workload.identity.issuer());
+        let places = index.map(|index| index.candidates(claims)).unwrap_or_default();
+        let grants = places.into_iter().filter_map(|at| self.grants.get(at));
+        grants.filter(|grant| grant.miss(claims).is_none())
     }
 
     /// The grants of its issuer that a workload does not have, the nearest first.

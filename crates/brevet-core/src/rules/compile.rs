@@ -18,7 +18,7 @@ use crate::guardrail::{self, BrevetZone, Facts};
 use crate::hook::Scheme;
 use crate::oidc::IssuerSpec;
 use crate::policy::{
-    Account, Bounds, Client, GrantEntry, Holder, Line, Policy, Secrets, ZoneBounds, ZoneRef,
+    Account, Bounds, Client, GrantEntry, GrantIndex, Holder, Line, Policy, Secrets, ZoneBounds, ZoneRef,
 };
 use crate::template::{self, Permission, RenderError, Template};
 use crate::time::Seconds;
@@ -65,10 +65,7 @@ pub fn compile(mut document: Document) -> Result<(Policy, Vec<Finding>), Vec<Fin
                     client.grants.push(at);
                 }
             }
-            Source::Issuer(issuer) => match policy.grants_of_issuers.get_mut(issuer) {
-                Some(grants) => grants.push(at),
-                None => drop(policy.grants_of_issuers.insert(issuer.clone(), vec![at])),
-            },
+            Source::Issuer(_) => {}
             Source::Hook(hook) => {
                 if policy.hooks.get(hook).is_none_or(|hook| !hook.replies()) {
                     out.warning(format!("/grant/{name}/from"), Problem::Hook(HookProblem::Silent));
@@ -77,6 +74,8 @@ pub fn compile(mut document: Document) -> Result<(Policy, Vec<Finding>), Vec<Fin
         }
         policy.grants.push(entry);
     }
+    let index = |issuer: &IssuerSpec| (issuer.name.clone(), GrantIndex::of(&policy.grants, &issuer.name));
+    policy.grants_of_issuers = policy.issuers.iter().map(index).collect();
     if out.has_errors() { Err(out.sorted()) } else { Ok((policy, out.sorted())) }
 }
 

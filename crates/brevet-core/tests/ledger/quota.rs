@@ -56,6 +56,21 @@ fn one_grant_leaves_a_fifth_to_the_others_and_all_of_them_a_tenth_to_operators()
 }
 
 #[test]
+fn leases_are_counted_when_it_matters_and_not_with_each_mint_beside_many() {
+    let bench = Bench::of_a_user();
+    let counts = || bench.sql.take_statements().iter().filter(|text| text.contains("count(*)")).count();
+    assert_eq!(counts(), 0);
+    makes(&bench, 1..=20, Some("busy"));
+    makes(&bench, 21..=40, Some("other"));
+    assert_eq!(counts(), 1);
+    // Now it is near, which is told.
+    makes(&bench, 41..=45, Some("third"));
+    assert_eq!(counts(), 1);
+    is_full(&bench, 46, Some("third"), &["45 of the 50"]);
+    assert_eq!(counts(), 1);
+}
+
+#[test]
 fn an_account_has_ten_times_the_room_of_a_user() {
     let bench = Bench::new();
     makes(&bench, 1..=60, Some("busy"));

@@ -48,13 +48,20 @@ pub(super) struct Room {
     expired: u32,
     /// Those of the grant that asks.
     of_grant: u32,
+    /// Those of the grant that has most.
+    of_busiest: u32,
     most: u32,
 }
 
 impl Room {
-    /// For how many more there is room whatever their grants are: each of them counts as the busiest's.
+    /// For how many more nothing has to be counted, whatever their grants are: each of them may be the busiest's. One
+    /// count falls on the moment when the quota becomes near, for that is told.
     fn surely_for(&self) -> u32 {
-        (self.most - self.most / OTHERS_PART).saturating_sub(self.all)
+        let Self { all, of_busiest, most, .. } = *self;
+        let far = (most - most / NEAR).saturating_sub(all);
+        let for_grants = (most - most / OPERATORS_PART).saturating_sub(all);
+        let for_one = (most - most / OTHERS_PART).saturating_sub(of_busiest);
+        if far > 0 { far.min(for_one) } else { for_grants.min(for_one) }
     }
 
     /// Why there is no room for one more, if so.
@@ -166,24 +173,34 @@ impl<S: Sql, C: Cloudflare, K: Clock> Hand<'_, S, C, K> {
     fn room(&self, grant: Option<&str>) -> Result<Room, SqlError> {
         self.settle()?;
         let rows = self.book.sql().run(
-            "SELECT count(*), coalesce(sum(grant_name IS ?1), 0),
-                 (SELECT count(*) FROM due JOIN lease ON lease.id = due.key WHERE lease.live IS NULL)
-             FROM lease WHERE live IS NOT NULL",
-            &[SqlValue::text(grant)],
+            "SELECT count(*), live, grant_name FROM lease WHERE live IS NOT NULL GROUP BY grant_name
+             UNION ALL
+             SELECT count(*), lease.live, NULL FROM due JOIN lease ON lease.id = due.key WHERE lease.live IS NULL",
+            &[],
         )?;
-        let numbers = rows.first().map(Vec::as_slice);
-        let Some([SqlValue::Integer(live), SqlValue::Integer(of_grant), SqlValue::Integer(expired)]) =
-            numbers
-        else {
-            return Err(SqlError::Row("lease"));
-        };
-        let number = |number: i64| u32::try_from(number).unwrap_or(u32::MAX);
         let most = match self.owner {
             TokenOwner::Account(_) => OF_AN_ACCOUNT,
             TokenOwner::User(_) => OF_A_USER,
         };
-        let expired = number(*expired);
-        Ok(Room { all: number(*live).saturating_add(expired), expired, of_grant: number(*of_grant), most })
+        let mut room = Room { all: 0, expired: 0, of_grant: 0, of_busiest: 0, most };
+        for row in &rows {
+            let [SqlValue::Integer(count), live, of] = row.as_slice() else {
+                return Err(SqlError::Row("lease"));
+            };
+            let count = u32::try_from(*count).unwrap_or(u32::MAX);
+            room.all = room.all.saturating_add(count);
+            match (live, of) {
+                (SqlValue::Null, _) => room.expired = count,
+                (_, SqlValue::Text(name)) => {
+                    room.of_busiest = room.of_busiest.max(count);
+                    if grant == Some(name) {
+                        room.of_grant = count;
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(room)
     }
 
     /// Seconds until the first of the live tokens ends, an hour at most.

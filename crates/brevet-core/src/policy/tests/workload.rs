@@ -1,5 +1,6 @@
 //! Workloads and the claims that their grants want.
 
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
@@ -43,7 +44,7 @@ fn job(change: &[(&str, Value)]) -> Caller {
 fn workload(issuer: &str, claims: &Value) -> Caller {
     Caller::Workload(Box::new(Workload::new(VerifiedIdentity::supposed(
         issuer,
-        Claims::of(claims.as_object().unwrap()).unwrap(),
+        Claims::of(claims.as_object().unwrap().clone()).unwrap(),
         at(300),
     ))))
 }
@@ -293,4 +294,68 @@ fn a_map_fills_the_parameter_from_the_claim() {
         let other = if zone == "example.com" { "blog.example" } else { "example.com" };
         assert!(told.contains(zone) && !told.contains(other), "{told}");
     }
+}
+
+/// Claims and what grants want of them: few words, so that they meet.
+fn any_when() -> impl Strategy<Value = Value> {
+    let name = prop::sample::select(vec!["project_path", "ref", "groups", "sub"]);
+    let text = prop::sample::select(vec![
+        "1",
+        "2",
+        "main",
+        "ma*",
+        "repo:o/r:*",
+        "repo:o@1/r@2:main",
+        "repo:o/r:main",
+        "m*",
+    ]);
+    let set = prop::collection::btree_map(name, text, 1..4);
+    prop::collection::vec(set, 1..3).prop_map(|sets| json!(sets))
+}
+
+fn any_claims() -> impl Strategy<Value = Value> {
+    let text =
+        || prop::sample::select(vec!["1", "2", "main", "master", "repo:o/r:main", "repo:o@1/r@2:main"]);
+    let claim = prop_oneof![
+        text().prop_map(|text| json!(text)),
+        prop::collection::vec(text(), 0..3).prop_map(|list| json!(list))
+    ];
+    let name = prop::sample::select(vec!["project_path", "ref", "groups", "sub"]);
+    prop::collection::btree_map(name, claim, 0..5).prop_map(|mut claims| {
+        for (name, text) in [("repository", "o/r"), ("repository_owner_id", "1"), ("repository_id", "2")] {
+            claims.insert(name, json!(text));
+        }
+        json!(claims)
+    })
+}
+
+proptest! {
+    #[test]
+    fn what_the_index_finds_is_what_a_look_at_every_grant_finds(
+        grants in prop::collection::vec(any_when(), 1..12), claims in any_claims(),
+    ) {
+        let grant = |(at, when): (usize, &Value)| {
+            let mut grant = grant_when(when.clone());
+            grant["from"] = json!({ "issuer": "lab" });
+            (format!("grant-{at}"), grant)
+        };
+        let rules = grants.iter().enumerate().map(grant).collect::<serde_json::Map<_, _>>();
+        let policy = policy_of(Value::Object(rules));
+        let Caller::Workload(caller) = workload("lab", &claims) else { unreachable!() };
+        let found: Vec<&str> = policy.grants_of_workload(&caller).map(|grant| grant.name.as_str()).collect();
+        let all = policy.grants.iter().filter(|grant| grant.miss(caller.identity().claims()).is_none());
+        prop_assert_eq!(found, all.map(|grant| grant.name.as_str()).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn of_many_grants_only_those_of_the_repository_are_looked_at() {
+    let when = |at: usize| json!([{ "repository_owner_id": ORG, "repository_id": at.to_string(), "ref": "refs/heads/main" }]);
+    let grants =
+        (0..500).map(|at| (format!("app-{at:03}"), grant_when(when(at)))).collect::<serde_json::Map<_, _>>();
+    let policy = policy_of(Value::Object(grants));
+    let Caller::Workload(caller) = job(&[("repository_id", json!(77))]) else { unreachable!() };
+    let index = policy.grants_of_issuers.get("github").unwrap();
+    assert_eq!(index.candidates(caller.identity().claims()), [77]);
+    assert_eq!(policy.grants_of_workload(&caller).map(|grant| &*grant.name).collect::<Vec<_>>(), ["app-077"]);
 }
