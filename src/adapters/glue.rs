@@ -5,8 +5,8 @@ use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen(raw_module = "./glue.js")]
 extern "C" {
-    /// Answers a call of the Worker.
-    pub(super) fn finish(call: u32, status: u16, headers: &str, body: &str);
+    /// Answers a call of the Worker. Of the text so many characters are the headers and the rest the body.
+    pub(super) fn finish(call: u32, status: u16, text: &str, head: u32);
 
     /// Answers a call of an object, or of the clock.
     pub(super) fn tell(call: u32, text: &str);
@@ -47,8 +47,12 @@ extern "C" {
     #[wasm_bindgen(js_name = wakeAt)]
     pub(super) fn wake_at(storage: &JsValue, at: f64);
 
+    /// A key for signatures, by its algorithm and as a JWK.
+    #[wasm_bindgen(js_name = keyOf)]
+    pub(super) fn key_of(algorithm: &str, jwk: &str) -> JsValue;
+
     #[wasm_bindgen(js_name = checkSignature)]
-    pub(super) fn check_signature(ticket: u32, algorithm: &str, jwk: &str, signed: &[u8], signature: &[u8]);
+    pub(super) fn check_signature(ticket: u32, key: &JsValue, signed: &[u8], signature: &[u8]);
 
     pub(super) fn sleep(ticket: u32, ms: u32);
 

@@ -11,9 +11,9 @@ pub(crate) fn read(head: &str, body: Vec<u8>, reading: u8) -> Option<Call> {
     let mut call = Call::new(lines.next()?, lines.next()?);
     let mut header = || lines.next().and_then(|line| line.strip_prefix('=')).map(str::to_owned);
     call.authorization = header();
+    call.address = header();
     call.if_match = header();
     call.content_encoding = header();
-    call.address = header();
     call.idempotency_key = header();
     call.signed = lines.map(|line| [line, "\n"].concat()).collect();
     call.body = match reading {
@@ -26,6 +26,9 @@ pub(crate) fn read(head: &str, body: Vec<u8>, reading: u8) -> Option<Call> {
 
 /// Answers a call.
 pub(crate) fn answer(call: u32, reply: &Reply) {
-    let headers = lines(reply.headers.iter().map(|(name, value)| (*name, value.as_str())));
-    glue::finish(call, reply.status, &headers, &reply.body);
+    let mut text = lines(reply.headers.iter().map(|(name, value)| (*name, value.as_str())));
+    // Headers are printable ASCII, a byte and a character each.
+    let head = u32::try_from(text.len()).unwrap_or(u32::MAX);
+    text.push_str(&reply.body);
+    glue::finish(call, reply.status, &text, head);
 }

@@ -1,5 +1,7 @@
 //! The broker's ports in the Worker.
 
+use std::cell::RefCell;
+
 use brevet_core::broker::{Memory, Ports, Settings, Unreachable};
 use brevet_core::cloudflare::{Cloudflare, Failure, Parents, TokenOwner, Verified};
 use brevet_core::json::{Object, to_text};
@@ -7,6 +9,7 @@ use brevet_core::ledger::protocol::{Request, Told};
 use brevet_core::oidc::{Key, MOST_JWKS_BYTES};
 use brevet_core::rulebook::{RulebookAnswer, RulebookRequest};
 use brevet_core::secret::Secret;
+use brevet_core::sorted::SortedMap;
 use brevet_core::time::{Seconds, Timestamp};
 use serde_json::Value;
 use wasm_bindgen::JsValue;
@@ -20,6 +23,9 @@ use crate::upstream::Circuits;
 /// The name of the one object that holds the rules of record.
 pub(crate) const REGISTER: &str = "rules";
 
+/// The most keys that an instance keeps imported: a handful of issuers have a handful each.
+const MOST_KEPT_KEYS: usize = 64;
+
 /// What one instance of the Worker has around it. Made once and kept: the bindings and secrets of a
 /// deployment do not change while an instance lives.
 pub(crate) struct Surroundings {
@@ -29,6 +35,8 @@ pub(crate) struct Surroundings {
     register: Namespace,
     stored: Stored,
     secrets: EnvSecrets,
+    /// Keys of issuers as the runtime has them, by their JWK.
+    keys: RefCell<SortedMap<String, JsValue>>,
     cloudflare: Result<Cloud, Failure>,
 }
 
@@ -45,6 +53,7 @@ impl Surroundings {
             register: Namespace::of(env, "RULES", "register of rules"),
             stored: Stored::of(env),
             secrets,
+            keys: RefCell::default(),
             cloudflare,
         }
     }
@@ -98,8 +107,17 @@ impl Ports for Surroundings {
     }
 
     async fn verify_signature(&self, key: &Key, signed: &[u8], signature: &[u8]) -> bool {
-        let by = key.algorithm().as_str();
-        tasks::done(|ticket| glue::check_signature(ticket, by, key.jwk(), signed, signature)).await
+        let known = self.keys.borrow().get(key.jwk()).cloned();
+        let key = known.unwrap_or_else(|| {
+            let made = glue::key_of(key.algorithm().as_str(), key.jwk());
+            let mut keys = self.keys.borrow_mut();
+            if keys.len() >= MOST_KEPT_KEYS {
+                keys.clear();
+            }
+            keys.insert(key.jwk().to_owned(), made.clone());
+            made
+        });
+        tasks::done(|ticket| glue::check_signature(ticket, &key, signed, signature)).await
     }
 
     async fn verify(&self, owner: TokenOwner, value: &Secret) -> Result<Option<Verified>, Failure> {

@@ -47,6 +47,7 @@ cargo xtask TASK
   fake    the stand-in alone: --port N [--host 127.0.0.1]
   build   the Worker's release wasm and JavaScript, in build/
   size    what a deployment uploads, against ceiling and budget
+            --parts            what of it costs what
   test    everything that CI runs; --only STEP (repeatable) for some of it
   soak    random work, faults and restarts on workerd, then books and Cloudflare are compared: --minutes N (10) [--seed S]
   bench   what Brevet costs beside what one would write instead, on workerd: bench/results.md
@@ -101,7 +102,7 @@ fn run(task: &str, arguments: std::vec::IntoIter<OsString>) -> Result<(), Failur
             setup::Workshop::open().map(drop)
         }
         "build" => none("build").and_then(|()| worker::task()),
-        "size" => none("size").and_then(|()| size::task()),
+        "size" => size::task(arguments),
         "dev" => dev::task(arguments),
         "fake" => fake::task(arguments),
         "test" => checks::task(arguments),

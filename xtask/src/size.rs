@@ -1,15 +1,19 @@
 //! `xtask size`: what a deployment uploads, gzipped, against the budget.
 
+mod parts;
+
+use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
 use crate::failure::{Failure, file};
+use crate::flags::Flags;
 use crate::guard;
 use crate::place;
 use crate::say;
 use crate::setup::Workshop;
-use crate::worker::BUILD_VARIABLE;
+use crate::worker::{self, BUILD_VARIABLE};
 
 /// Bytes, gzipped, of all modules together. A Worker's start-up time grows with its size, and this keeps it far from the platform's limit.
 pub(crate) const BUDGET: u64 = 220 * 1000;
@@ -129,9 +133,30 @@ fn gzipped(bytes: &[u8]) -> std::io::Result<u64> {
 ///
 /// # Errors
 /// When it is over the ceiling.
-pub(crate) fn task() -> Result<(), Failure> {
+pub(crate) fn task(arguments: std::vec::IntoIter<OsString>) -> Result<(), Failure> {
+    let mut by_part = false;
+    let mut flags = Flags::new("size", arguments);
+    while let Some(flag) = flags.next()? {
+        match flag.as_str() {
+            "--parts" => by_part = true,
+            other => return Err(flags.unknown(other)),
+        }
+    }
     let workshop = Workshop::open()?;
-    check(&workshop)
+    check(&workshop)?;
+    if by_part {
+        say::line(&parts(&workshop)?);
+    }
+    Ok(())
+}
+
+/// What of the upload costs what, as a table.
+///
+/// # Errors
+/// When nothing was built here.
+pub(crate) fn parts(workshop: &Workshop) -> Result<String, Failure> {
+    let uploaded = measure(workshop)?.total();
+    parts::table(&worker::with_names(workshop)?, uploaded)
 }
 
 /// Prints the sizes and compares them with ceiling and budget.

@@ -1,6 +1,6 @@
 //! `xtask build`: the Worker's release wasm and its JavaScript in `build/`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -71,7 +71,7 @@ pub(crate) fn build(workshop: &Workshop) -> Result<(), Failure> {
     let glue = fresh.join("brevet.js");
     let written = std::fs::read_to_string(&glue).map_err(file("reading", &glue))?;
     std::fs::write(&glue, each_module_once(&written)).map_err(file("writing", &glue))?;
-    shrink(workshop, "brevet", &fresh.join("brevet_bg.wasm"))?;
+    shrink(workshop, PACKAGE, &fresh.join("brevet_bg.wasm"))?;
     for (source, name) in SCRIPTS {
         let (from, to) = (place::root().join(source), fresh.join(name));
         std::fs::copy(&from, &to).map_err(file("copying", &from))?;
@@ -106,6 +106,9 @@ fn each_module_once(script: &str) -> String {
     lines.join("\n") + "\n"
 }
 
+/// The folder of Brevet's own program among those that are shrunk.
+const PACKAGE: &str = "brevet";
+
 /// Runs wasm-opt, or takes its result from last time when the input is the same: it takes 10 seconds.
 ///
 /// # Errors
@@ -133,6 +136,26 @@ pub(crate) fn shrink(workshop: &Workshop, package: &str, wasm: &Path) -> Result<
     let fresh = wasm.with_extension("shrunk");
     std::fs::copy(&after, &fresh).map_err(file("writing", &fresh))?;
     std::fs::rename(&fresh, wasm).map_err(file("writing", wasm))
+}
+
+/// The program that was shrunk last, made once more with the names of its functions.
+///
+/// # Errors
+/// When none was, or wasm-opt fails.
+pub(crate) fn with_names(workshop: &Workshop) -> Result<PathBuf, Failure> {
+    let kept = workshop.wasm_target().join(format!("shrunk-{PACKAGE}"));
+    let (before, named) = (kept.join("before.wasm"), kept.join("named.wasm"));
+    if !before.is_file() {
+        return Err(Failure::Missing {
+            what: "no program was built here".to_owned(),
+            next: "run `cargo xtask build`".to_owned(),
+        });
+    }
+    let mut opt: Command = workshop.command("wasm-opt");
+    opt.arg(&before).arg("-g").arg("-o").arg(&named);
+    opt.args(SHRINK.iter().filter(|flag| !flag.starts_with("--strip")));
+    guard::run(&opt)?;
+    Ok(named)
 }
 
 /// The `build` task.

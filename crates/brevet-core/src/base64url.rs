@@ -25,27 +25,36 @@ const VALUES: [u8; 256] = {
     values
 };
 
+fn value(digit: u8) -> u8 {
+    VALUES.get(usize::from(digit)).copied().unwrap_or(NONE)
+}
+
+/// Whether a byte is of the alphabet.
+pub(crate) fn is_digit(byte: u8) -> bool {
+    value(byte) != NONE
+}
+
 /// Reads base64url without padding (RFC 4648 section 5), in the one spelling of each value: nothing but the alphabet, and no
 /// bits set that stand for nothing.
 pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
     let (quads, rest) = text.as_bytes().as_chunks::<4>();
-    let value = |digit: u8| VALUES.get(usize::from(digit)).copied().unwrap_or(NONE);
     let mut bytes = vec![0; quads.len() * 3];
     let mut seen = 0;
     for (quad, three) in quads.iter().zip(bytes.as_chunks_mut::<3>().0) {
-        let [a, b, c, d] = quad.map(value);
+        let [a, b, c, d] = *quad;
+        let (a, b, c, d) = (value(a), value(b), value(c), value(d));
         seen |= a | b | c | d;
         *three = [a << 2 | b >> 4, b << 4 | c >> 2, c << 6 | d];
     }
     match *rest {
         [] => {}
         [a, b] => {
-            let [a, b] = [a, b].map(value);
+            let (a, b) = (value(a), value(b));
             seen |= a | b | unused(b, 0b1111);
             bytes.push(a << 2 | b >> 4);
         }
         [a, b, c] => {
-            let [a, b, c] = [a, b, c].map(value);
+            let (a, b, c) = (value(a), value(b), value(c));
             seen |= a | b | c | unused(c, 0b11);
             bytes.extend([a << 2 | b >> 4, b << 4 | c >> 2]);
         }

@@ -9,6 +9,7 @@
 use std::fmt;
 
 use crate::access::Family;
+use crate::base64url;
 use crate::secret::Secret;
 
 /// The longest credential taken, in bytes. The largest of them, a workload's JWT, has one to four
@@ -161,8 +162,13 @@ impl Shape {
             cloudflare(body, Family::Account)
         } else if OTHER_CLOUDFLARE_PREFIXES.iter().any(|prefix| text.starts_with(prefix)) {
             None
-        } else if text.bytes().filter(|byte| *byte == b'.').count() == 2 {
-            text.split('.').all(alphabet).then_some(Self::Jwt)
+        } else if text.contains('.') {
+            let mut dots = 0;
+            let good = text.bytes().all(|byte| {
+                dots += usize::from(byte == b'.');
+                byte == b'.' || base64url::is_digit(byte)
+            });
+            (good && dots == 2).then_some(Self::Jwt)
         } else {
             (text.len() == LEGACY_TOKEN_LENGTH && alphabet(text)).then_some(Self::Cloudflare(None))
         }
@@ -171,7 +177,7 @@ impl Shape {
 
 /// The characters of base64url, which are also those of Cloudflare's tokens.
 fn alphabet(text: &str) -> bool {
-    text.bytes().all(|byte| matches!(byte, b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-'))
+    text.bytes().all(base64url::is_digit)
 }
 
 #[cfg(test)]

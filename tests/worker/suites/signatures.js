@@ -9,14 +9,14 @@ import { call } from "../harness/call.js";
 import { folder, root } from "../harness/places.js";
 import { freePort, run, start, until } from "../harness/processes.js";
 
-const MAIN = `import { verifySignature } from "./glue.js";
+const MAIN = `import { keyOf, verifySignature } from "./glue.js";
 const bytes = (hex) => Uint8Array.from(hex.match(/../g) ?? [], (pair) => parseInt(pair, 16));
 export default {
   async fetch(request) {
     if (request.method === "GET") return new Response("ready");
     const answers = [];
     for (const [algorithm, jwk, message, signature] of await request.json()) {
-      answers.push(await verifySignature(algorithm, jwk, bytes(message), bytes(signature)));
+      answers.push(await verifySignature(keyOf(algorithm, jwk), bytes(message), bytes(signature)));
     }
     return Response.json(answers);
   },

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
-use crate::json::number_text;
+use crate::json::{Tree, number_text};
 use crate::rules::document::Pattern;
 use crate::sorted::SortedMap;
 
@@ -75,11 +75,17 @@ pub struct Claims(SortedMap<String, Claim>);
 impl Claims {
     /// Reads the members of an object; `None` where there are more than [`MOST_CLAIMS`].
     pub fn of(members: Map<String, Value>) -> Option<Self> {
-        if members.len() > MOST_CLAIMS {
-            return None;
-        }
-        let claims = members.into_iter().filter_map(|(name, value)| Some((name, Claim::of_own(value)?)));
-        Some(Self(claims.collect()))
+        (members.len() <= MOST_CLAIMS).then(|| Self::of_each(&mut members.into_iter()))
+    }
+
+    /// The same for one that was only read.
+    pub(super) fn of_tree(members: Vec<(Cow<'_, str>, Tree<'_>)>) -> Option<Self> {
+        let mut owned = members.into_iter().map(|(name, tree)| (name.into_owned(), Value::from(tree)));
+        (owned.len() <= MOST_CLAIMS).then(|| Self::of_each(&mut owned))
+    }
+
+    fn of_each(members: &mut dyn Iterator<Item = (String, Value)>) -> Self {
+        Self(members.filter_map(|(name, value)| Some((name, Claim::of_own(value)?))).collect())
     }
 
     /// The claim of this name.

@@ -1,12 +1,13 @@
 //! Taking a compact JWS apart (RFC 7515 section 7.1, RFC 8725).
 
+use std::borrow::Cow;
 use std::fmt;
 use std::rc::Rc;
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::json::read_object;
+use crate::json::{Tree, read_tree};
 use crate::oidc::claims::Claims;
 use crate::oidc::identity::SignedJwt;
 use crate::oidc::issuer::{Algorithm, IssuerSpec};
@@ -86,6 +87,20 @@ fn decode(part: &str) -> Option<Vec<u8>> {
     base64url::decode(part).filter(|bytes| !bytes.is_empty())
 }
 
+/// Names and what they stand for, no name twice.
+type Members<'a> = Vec<(Cow<'a, str>, Tree<'a>)>;
+
+fn object(text: &[u8]) -> Option<Members<'_>> {
+    match read_tree(text) {
+        Ok(Tree::Object(members)) => Some(members),
+        _ => None,
+    }
+}
+
+fn member<'a, 'b>(members: &'b Members<'a>, name: &str) -> Option<&'b Tree<'a>> {
+    members.iter().find(|(known, _)| known == name).map(|(_, value)| value)
+}
+
 impl UnverifiedJwt {
     /// Takes a text apart.
     ///
@@ -105,15 +120,15 @@ impl UnverifiedJwt {
         let signed = format!("{header}.{payload}");
         let bytes = [header, payload, signature].map(decode);
         let [Some(header), Some(payload), Some(signature)] = bytes else { return Err(JwtError::Form) };
-        let header = read_object(&header).map_err(|_| JwtError::Header)?;
-        let text = |name: &str| match header.get(name) {
+        let header = object(&header).ok_or(JwtError::Header)?;
+        let text = |name: &str| match member(&header, name) {
             None => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text.clone())),
+            Some(Tree::Text(text)) => Ok(Some(text.clone().into_owned())),
             Some(_) => Err(JwtError::Header),
         };
         let algorithm = text("alg")?.ok_or(JwtError::Algorithm)?;
         let algorithm = Algorithm::of_header(&algorithm).ok_or(JwtError::Algorithm)?;
-        if ["crit", "zip", "enc", "b64"].iter().any(|name| header.contains_key(*name)) {
+        if ["crit", "zip", "enc", "b64"].iter().any(|name| member(&header, name).is_some()) {
             return Err(JwtError::Critical);
         }
         let kid = text("kid")?;
@@ -124,20 +139,20 @@ impl UnverifiedJwt {
             return Err(JwtError::Signature);
         }
         let typ = text("typ")?;
-        let members = read_object(&payload).map_err(|_| JwtError::Payload)?;
+        let members = object(&payload).ok_or(JwtError::Payload)?;
         // A list of issuers is none: RFC 8725 section 3.8.
-        let issuer = match members.get("iss") {
-            Some(Value::String(issuer)) => issuer.clone(),
+        let issuer = match member(&members, "iss") {
+            Some(Tree::Text(issuer)) => issuer.clone().into_owned(),
             _ => return Err(JwtError::Issuer),
         };
         // Where it has an id that is what it is known by, and hashing all of it costs as much as reading it.
-        let digest = match members.contains_key("jti") {
+        let digest = match member(&members, "jti").is_some() {
             true => String::new(),
             false => hex::encode(&<[u8; 32]>::from(Sha256::digest(whole.as_bytes()))),
         };
-        let own = |name| Some((name, members.get(name)?.clone()));
+        let own = |name| Some((name, Value::from(member(&members, name)?.clone())));
         let registered = REGISTERED.into_iter().filter_map(own).collect();
-        let claims = Rc::new(Claims::of(members).ok_or(JwtError::Payload)?);
+        let claims = Rc::new(Claims::of_tree(members).ok_or(JwtError::Payload)?);
         Ok(Self { algorithm, kid, typ, signed, signature, registered, claims, issuer, digest })
     }
 
