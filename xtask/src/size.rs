@@ -20,7 +20,7 @@ pub(crate) const BUDGET: u64 = 220 * 1000;
 
 /// The budget is not met yet. Until it is, nothing may grow beyond this unseen: whoever raises it for a
 /// feature says so in the same commit, and whoever saves lowers it.
-const CEILING: u64 = 402 * 1000;
+const CEILING: u64 = 403 * 1000;
 
 /// Wrangler bundles one small file.
 const WRANGLER_LIMIT: Duration = Duration::from_secs(120);
