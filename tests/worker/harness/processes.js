@@ -92,14 +92,24 @@ export async function until(what, started, ms, look) {
   }
 }
 
-// A port that was free a moment ago.
-export function freePort() {
-  return new Promise((done, failed) => {
-    const server = createServer();
-    server.on("error", failed);
-    server.listen(0, "127.0.0.1", () => {
-      const { port } = server.address();
-      server.close(() => done(port));
-    });
-  });
+// Below the ports that systems give to connections, and to servers that take any: one of those could be taken before the
+// program that it is for has started.
+const [FIRST_PORT, PORTS] = [12_000, 20_000];
+const given = new Set();
+
+const isFree = (port) => new Promise((done) => {
+  const server = createServer();
+  server.on("error", () => done(false));
+  server.listen(port, "127.0.0.1", () => server.close(() => done(true)));
+});
+
+// A port that was free a moment ago, and another one each time.
+export async function freePort() {
+  for (let tries = 0; tries < 1_000; tries += 1) {
+    const port = FIRST_PORT + Math.floor(Math.random() * PORTS);
+    if (given.has(port) || !(await isFree(port))) continue;
+    given.add(port);
+    return port;
+  }
+  throw new Error(`no port from ${FIRST_PORT} on was free`);
 }

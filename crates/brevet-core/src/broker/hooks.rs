@@ -3,6 +3,7 @@
 
 use std::rc::Rc;
 
+use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use crate::broker::fault::Fault;
@@ -17,7 +18,6 @@ use crate::id::LeaseId;
 use crate::json::{read_value, words};
 use crate::ledger::freeze::{Freeze, Selection};
 use crate::ledger::receipt::{KNOWN, KNOWN_ANSWERED, Order, Receipt, Stage};
-use crate::secret::Secret;
 use crate::time::Seconds;
 
 /// Why a freeze of a hook holds, for those who meet it.
@@ -35,7 +35,7 @@ pub struct Heard {
     pub wish: Wish,
     /// The kind of event, cut.
     pub event: String,
-    /// What it is known by when it comes again.
+    /// What it is known by when it comes again; nothing where nothing is to be done.
     pub key: String,
 }
 
@@ -110,16 +110,28 @@ fn read<P: Ports>(
     let value = read_value(body).map_err(Fault::Json)?;
     let event: String = hook.event(signed.hub_event, &value).chars().take(100).collect();
     let wish = hook.read(&event, &value).map_err(|unfit| Fault::Unfit(unfit.pointer))?;
-    // A name has no space, so the two schemes never give the same text.
-    let mut known = format!("{name} {} ", scheme.as_str());
-    match scheme {
-        Scheme::StandardWebhooks => known.push_str(signed.id),
-        // It was read as JSON, so it is a text.
-        Scheme::Github => known.push_str(&String::from_utf8_lossy(body)),
-    }
-    let key = Secret::new(known).digest();
+    let known = match scheme {
+        Scheme::StandardWebhooks => signed.id.as_bytes(),
+        Scheme::Github => body,
+    };
+    let key = match wish {
+        // Most messages of a repository are not concerned, and all of a body is hashed.
+        Wish::Nothing(_) => String::new(),
+        _ => key_of(name, scheme, known),
+    };
     let session = Session::of_hook(in_force, name.to_owned());
-    Ok(Heard { session, wish, event, key: hex::encode(key.as_bytes()) })
+    Ok(Heard { session, wish, event, key })
+}
+
+/// What a message is known by. A name has no space, so the two schemes never give the same text.
+fn key_of(name: &str, scheme: Scheme, known: &[u8]) -> String {
+    let mut hash = Sha256::new();
+    hash.update(name);
+    hash.update(" ");
+    hash.update(scheme.as_str());
+    hash.update(" ");
+    hash.update(known);
+    hex::encode(&<[u8; 32]>::from(hash.finalize()))
 }
 
 /// The receipt of a message, as it is written before anything is done, and the ledger that keeps it: that
