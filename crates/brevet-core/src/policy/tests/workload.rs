@@ -310,7 +310,8 @@ fn any_when() -> impl Strategy<Value = Value> {
         "m*",
     ]);
     let set = prop::collection::btree_map(name, text, 1..4);
-    prop::collection::vec(set, 1..3).prop_map(|sets| json!(sets))
+    // Without any set a grant is for every workload of its issuer.
+    prop::collection::vec(set, 0..3).prop_map(|sets| if sets.is_empty() { Value::Null } else { json!(sets) })
 }
 
 fn any_claims() -> impl Strategy<Value = Value> {
