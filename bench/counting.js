@@ -47,9 +47,6 @@ const object = (Of) => class extends Of {
 export const Ledger = object(BrevetLedger);
 export const Rules = object(BrevetRules);
 
-// worker-build exports a class; a plain object is as good.
-const handler = (ctx, env) => (typeof brevet === "function" ? new brevet(ctx, env) : brevet);
-
 export default class extends WorkerEntrypoint {
   async fetch(request) {
     const { pathname } = new URL(request.url);
@@ -59,11 +56,10 @@ export default class extends WorkerEntrypoint {
       return Response.json(told);
     }
     const env = counted(this.env);
-    const inner = handler(this.ctx, env);
     if (pathname === "/__cron") {
-      await inner.scheduled({}, env, this.ctx);
+      await brevet.scheduled({}, env, this.ctx);
       return Response.json({});
     }
-    return inner.fetch(request, env, this.ctx);
+    return brevet.fetch(request, env, this.ctx);
   }
 }

@@ -32,8 +32,8 @@ pub(crate) fn publish(here: &Installation, keys: &[Value]) {
     here.documents.borrow_mut().insert(JWKS.to_owned(), json!({ "keys": keys }).to_string());
 }
 
-/// A job's token with these claims changed, at the installation's time.
-pub(crate) fn token(here: &Installation, change: &[(&str, Value)]) -> String {
+/// A job's claims with these changed, at the installation's time.
+pub(crate) fn claims_of(here: &Installation, change: &[(&str, Value)]) -> Value {
     let now = brevet_core::broker::Ports::now(here).unix();
     let mut claims = claims();
     for (name, offset) in [("iat", 0), ("nbf", -600), ("exp", 300)] {
@@ -42,7 +42,12 @@ pub(crate) fn token(here: &Installation, change: &[(&str, Value)]) -> String {
     for (name, value) in change {
         claims[*name] = value.clone();
     }
-    signed(&header(), &claims)
+    claims
+}
+
+/// The token of such a job.
+pub(crate) fn token(here: &Installation, change: &[(&str, Value)]) -> String {
+    signed(&header(), &claims_of(here, change))
 }
 
 /// A token that names another key: nobody comes to look at its signature where there is no such key, and signing takes long
@@ -202,15 +207,15 @@ fn refuses_bad_tokens_with_what_is_wrong_and_asks_no_strange_issuer() {
 fn keys_are_asked_for_once_a_minute_whatever_strangers_send() {
     let here = federated();
     assert_eq!(here.get(&token(here, &[]), "/v1/whoami").status, 200);
-    let signed = token(here, &[]);
+    let good = token(here, &[]);
     here.fetched.take();
     for number in 0..1_000 {
-        assert_eq!(here.get(&of_key(&signed, &number.to_string()), "/v1/whoami").status, 401);
+        assert_eq!(here.get(&of_key(&good, &number.to_string()), "/v1/whoami").status, 401);
     }
     assert_eq!(here.fetched.take().len(), 0, "they were fetched a moment ago");
     here.pass(61);
     for number in 0..100 {
-        here.get(&of_key(&signed, &number.to_string()), "/v1/whoami");
+        here.get(&of_key(&good, &number.to_string()), "/v1/whoami");
     }
     assert_eq!(here.fetched.take(), [DISCOVERY, JWKS]);
     // The issuer rotates: the new key is there within a minute.
@@ -218,12 +223,7 @@ fn keys_are_asked_for_once_a_minute_whatever_strangers_send() {
     let mut rotated = ed25519_jwk();
     rotated["kid"] = json!("new");
     publish(here, &[rotated]);
-    let head = json!({ "alg": "EdDSA", "kid": "new" }).to_string();
-    let payload = token(here, &[]);
-    let job = issuer::signed_text(
-        &data_encoding::BASE64URL_NOPAD.encode(head.as_bytes()),
-        payload.split('.').nth(1).unwrap(),
-    );
+    let job = signed(&json!({ "alg": "EdDSA", "kid": "new" }), &claims_of(here, &[]));
     assert_eq!(here.get(&job, "/v1/whoami").status, 200);
 }
 

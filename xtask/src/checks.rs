@@ -154,7 +154,7 @@ fn run(workshop: &Workshop, step: &str) -> Outcome {
         },
         "advisories" => return advisories(workshop),
         "build" => worker::build(workshop),
-        "size" => size::check(workshop),
+        "size" => size::check(workshop).map(drop),
         "worker" => worker_tests(workshop, "tests/worker/worker.test.js", &[]),
         "action" => worker_tests(workshop, "tests/worker/action.test.js", &[]),
         "rollout" => match previous::build() {

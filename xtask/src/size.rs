@@ -143,9 +143,9 @@ pub(crate) fn task(arguments: std::vec::IntoIter<OsString>) -> Result<(), Failur
         }
     }
     let workshop = Workshop::open()?;
-    check(&workshop)?;
+    let upload = check(&workshop)?;
     if by_part {
-        say::line(&parts(&workshop)?);
+        say::line(&parts(&workshop, &upload)?);
     }
     Ok(())
 }
@@ -154,13 +154,12 @@ pub(crate) fn task(arguments: std::vec::IntoIter<OsString>) -> Result<(), Failur
 ///
 /// # Errors
 /// When nothing was built here.
-pub(crate) fn parts(workshop: &Workshop) -> Result<String, Failure> {
-    let uploaded = measure(workshop)?.total();
-    parts::table(&worker::with_names(workshop)?, uploaded)
+pub(crate) fn parts(workshop: &Workshop, upload: &Upload) -> Result<String, Failure> {
+    parts::table(&worker::with_names(workshop)?, upload.total())
 }
 
 /// Prints the sizes and compares them with ceiling and budget.
-pub(crate) fn check(workshop: &Workshop) -> Result<(), Failure> {
+pub(crate) fn check(workshop: &Workshop) -> Result<Upload, Failure> {
     let upload = measure(workshop)?;
     for text in upload.table() {
         say::line(&text);
@@ -170,7 +169,7 @@ pub(crate) fn check(workshop: &Workshop) -> Result<(), Failure> {
     if let Some(over) = upload.total().checked_sub(BUDGET).filter(|over| *over > 0) {
         say::line(&format!("BUDGET NOT MET: {over} bytes over it (the ceiling until then is {CEILING})"));
     }
-    Ok(())
+    Ok(upload)
 }
 
 #[cfg(test)]

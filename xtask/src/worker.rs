@@ -109,12 +109,17 @@ fn each_module_once(script: &str) -> String {
 /// The folder of Brevet's own program among those that are shrunk.
 const PACKAGE: &str = "brevet";
 
+/// Where a program lies before and after it was shrunk.
+fn kept(workshop: &Workshop, package: &str) -> PathBuf {
+    workshop.wasm_target().join(format!("shrunk-{package}"))
+}
+
 /// Runs wasm-opt, or takes its result from last time when the input is the same: it takes 10 seconds.
 ///
 /// # Errors
 /// When it fails.
 pub(crate) fn shrink(workshop: &Workshop, package: &str, wasm: &Path) -> Result<(), Failure> {
-    let kept = workshop.wasm_target().join(format!("shrunk-{package}"));
+    let kept = kept(workshop, package);
     place::make_folder(&kept)?;
     let (before, after) = (kept.join("before.wasm"), kept.join("after.wasm"));
     let settings = kept.join("settings");
@@ -143,7 +148,7 @@ pub(crate) fn shrink(workshop: &Workshop, package: &str, wasm: &Path) -> Result<
 /// # Errors
 /// When none was, or wasm-opt fails.
 pub(crate) fn with_names(workshop: &Workshop) -> Result<PathBuf, Failure> {
-    let kept = workshop.wasm_target().join(format!("shrunk-{PACKAGE}"));
+    let kept = kept(workshop, PACKAGE);
     let (before, named) = (kept.join("before.wasm"), kept.join("named.wasm"));
     if !before.is_file() {
         return Err(Failure::Missing {

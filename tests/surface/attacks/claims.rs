@@ -5,11 +5,11 @@ use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Value, json};
 
 use crate::exchange::{asking, fields};
-use crate::federation::{federated, token};
+use crate::federation::{claims_of, federated, token};
 use crate::installation::{Installation, ROOT};
 use crate::issuer::{AUDIENCE, URL, header, signed, signed_text};
 
-use super::{claims, has_no_grant, is_no_identity, journal, journal_of};
+use super::{has_no_grant, is_no_identity, journal, journal_of};
 
 #[test]
 fn row_6_times_at_every_edge_and_of_every_kind() {
@@ -47,7 +47,7 @@ fn row_6_times_at_every_edge_and_of_every_kind() {
     }
     for name in ["exp", "iat"] {
         let without = |here: &Installation| {
-            let mut claims = claims(here, &[]);
+            let mut claims = claims_of(here, &[]);
             claims.as_object_mut().unwrap().remove(name);
             signed(&header(), &claims)
         };
@@ -104,7 +104,7 @@ fn row_8_issuers_that_look_like_one_of_the_rules() {
     }
     // Two readers must not see two issuers.
     let twice = |here: &Installation| {
-        let text = claims(here, &[]).to_string().replacen('{', "{\"iss\":\"https://evil.example\",", 1);
+        let text = claims_of(here, &[]).to_string().replacen('{', "{\"iss\":\"https://evil.example\",", 1);
         signed_text(
             &BASE64URL_NOPAD.encode(header().to_string().as_bytes()),
             &BASE64URL_NOPAD.encode(text.as_bytes()),

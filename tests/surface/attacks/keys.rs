@@ -3,8 +3,8 @@
 use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Value, json};
 
-use super::{assert_no_identity, claims, is_no_identity, journal, present, with_header};
-use crate::federation::{DISCOVERY, JWKS, federated, of_key, publish, token};
+use super::{assert_no_identity, is_no_identity, journal, present, with_header};
+use crate::federation::{DISCOVERY, JWKS, claims_of, federated, of_key, publish, token};
 use crate::installation::Installation;
 use crate::issuer::{URL, ed25519_jwk, p256_jwk};
 
@@ -95,7 +95,12 @@ fn row_5_hostile_keys_in_a_key_set() {
             // With a key of small order this signature is good for every text, by the loose equation.
             let mut signature = [0; 64];
             signature[0] = 1;
-            format!("{}.{}.{}", encode(&head), encode(&claims(here, &[])), BASE64URL_NOPAD.encode(&signature))
+            format!(
+                "{}.{}.{}",
+                encode(&head),
+                encode(&claims_of(here, &[])),
+                BASE64URL_NOPAD.encode(&signature)
+            )
         };
         is_no_identity(attack, &made, "its signature is not its issuer's");
     }

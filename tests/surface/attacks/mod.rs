@@ -10,19 +10,12 @@ use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Value, json};
 
 use crate::exchange::{asking, fields};
-use crate::federation::{federated, token};
+use crate::federation::{claims_of, federated, token};
 use crate::installation::{Answer, Installation, ROOT, request};
 use crate::issuer::{URL, header, signed};
 
-/// Claims of a good token of this moment.
-fn claims(here: &Installation, change: &[(&str, Value)]) -> Value {
-    let text = token(here, change);
-    let payload = text.split('.').nth(1).unwrap();
-    serde_json::from_slice(&BASE64URL_NOPAD.decode(payload.as_bytes()).unwrap()).unwrap()
-}
-
 fn with_header(here: &Installation, header: &Value) -> String {
-    signed(header, &claims(here, &[]))
+    signed(header, &claims_of(here, &[]))
 }
 
 /// What no ledger was asked for is in the first account's journal.
@@ -155,7 +148,7 @@ fn row_3_a_key_that_comes_with_the_token_and_demands_that_are_not_understood() {
         let forged = |here: &Installation| {
             use ed25519_dalek::Signer;
             let encode = |value: &Value| BASE64URL_NOPAD.encode(value.to_string().as_bytes());
-            let text = format!("{}.{}", encode(&head), encode(&claims(here, &[])));
+            let text = format!("{}.{}", encode(&head), encode(&claims_of(here, &[])));
             format!("{text}.{}", BASE64URL_NOPAD.encode(&attacker.sign(text.as_bytes()).to_bytes()))
         };
         is_no_identity(name, &forged, "its signature is not its issuer's");

@@ -5,6 +5,7 @@ import { after, before, describe, it } from "node:test";
 
 import * as oauth from "openid-client";
 
+import { wait } from "../harness/processes.js";
 import { APPS, ZONE } from "../harness/stand_in.js";
 import { open } from "../harness/stage.js";
 
@@ -236,7 +237,7 @@ export default () => describe("the exchange", () => {
         return;
       }
       assert.ok(Date.now() < until, JSON.stringify(sums));
-      await new Promise((resolve) => setTimeout(resolve, 1_000));
+      await wait(1_000);
     }
   });
 });

@@ -112,7 +112,7 @@ fn figures(ground: &Ground<'_>, options: &Options, rows: &[Row]) -> Result<(), F
     tables.push(curves::tables(&curves));
     say::line(&curves::tables(&curves));
     tables.extend(costs);
-    tables.push(size::parts(ground.workshop)?);
+    tables.push(size::parts(ground.workshop, &size::measure(ground.workshop)?)?);
     results::write(&heading, &tables, &samples, &curves)?;
     say::progress("wrote bench/results.md, bench/results.svg and the table of README.md");
     Ok(())

@@ -117,14 +117,14 @@ fn read<P: Ports>(
     let key = match wish {
         // Most messages of a repository are not concerned, and all of a body is hashed.
         Wish::Nothing(_) => String::new(),
-        _ => key_of(name, scheme, known),
+        _ => known_as(name, scheme, known),
     };
     let session = Session::of_hook(in_force, name.to_owned());
     Ok(Heard { session, wish, event, key })
 }
 
 /// What a message is known by. A name has no space, so the two schemes never give the same text.
-fn key_of(name: &str, scheme: Scheme, known: &[u8]) -> String {
+fn known_as(name: &str, scheme: Scheme, known: &[u8]) -> String {
     let mut hash = Sha256::new();
     hash.update(name);
     hash.update(" ");

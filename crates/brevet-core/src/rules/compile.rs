@@ -74,9 +74,12 @@ pub fn compile(mut document: Document) -> Result<(Policy, Vec<Finding>), Vec<Fin
         }
         policy.grants.push(entry);
     }
+    if out.has_errors() {
+        return Err(out.sorted());
+    }
     let index = |issuer: &IssuerSpec| (issuer.name.clone(), GrantIndex::of(&policy.grants, &issuer.name));
     policy.grants_of_issuers = policy.issuers.iter().map(index).collect();
-    if out.has_errors() { Err(out.sorted()) } else { Ok((policy, out.sorted())) }
+    Ok((policy, out.sorted()))
 }
 
 /// What in the rules holds in development mode only, and is refused elsewhere.
